@@ -36,3 +36,29 @@ export class SqliteError extends Error {
     return this.errcode & 0xff
   }
 }
+
+/** What a migration may do on a connection. Enforced by SQLite's own authorizer, also for scripts. */
+export interface Guard {
+  /** False: it runs inside the caller's transaction and can neither end it nor begin another. */
+  readonly ownTransactions: boolean
+}
+
+/** Which function of which migration module to call. */
+export interface ScriptCall {
+  /** `file:` URL of the module. */
+  readonly url: string
+  readonly function: 'up' | 'down'
+}
+
+/** A connection that migrations can be applied to. */
+export interface Workspace extends Connection {
+  /**
+   * Runs statements one after the other under a guard.
+   * @returns the names of the tables whose rows they (or triggers that they fired) could have changed, as SQLite's
+   * authorizer named them when it compiled each statement.
+   * Rejects with a `SqliteError` whose `statement` is the position of the failing one.
+   */
+  run(statements: readonly string[], guard: Guard): Promise<string[]>
+  /** Calls `up` or `down` of a migration module. Returns as `run`; rejects with what it threw, or a `SqliteError`. */
+  runScript(call: ScriptCall, guard: Guard): Promise<string[]>
+}

@@ -1,0 +1,46 @@
+/** What a migration is, whichever tool's folder it came from. */
+import type { ScriptCall } from '../database/connection.ts'
+
+/** One direction of a migration: SQL text, or a function of a module. */
+export type Script =
+  | {
+      readonly kind: 'sql'
+      readonly sql: string
+      /** Line of the file on which the text begins, from 1; for error messages. */
+      readonly line: number
+    }
+  | { readonly kind: 'module'; readonly call: ScriptCall }
+
+/** What a file asks for beyond its statements; comments such as `-- transaction: off`, or `lockkeeper.json`. */
+export interface Directives {
+  /** False: the file cannot run in a transaction; it commits alone and splits the batch. Default true. */
+  readonly transaction: boolean
+  /** True: it wants foreign keys enforced while it runs, which splits the batch. Default false. */
+  readonly foreignKeys: boolean
+  /** Tables that may end with fewer rows, or vanish. Default none. */
+  readonly allowRowLoss: readonly string[]
+  /** An older application works on the new schema. Default false. */
+  readonly compatible: boolean
+}
+
+export const defaultDirectives: Directives = {
+  transaction: true,
+  foreignKeys: false,
+  allowRowLoss: [],
+  compatible: false,
+}
+
+export interface Migration {
+  /** The file's name without its ending: `v001_initial_schema`. */
+  readonly version: string
+  readonly description: string
+  /** Versions that have to be applied before. */
+  readonly dependencies: readonly string[]
+  /** Where it was read from. */
+  readonly file: string
+  /** SHA-256 (hex) over the content with line ends normalised to LF. */
+  readonly checksum: string
+  readonly up: Script
+  readonly down: Script | undefined
+  readonly directives: Directives
+}
