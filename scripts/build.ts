@@ -26,7 +26,9 @@ export async function build(): Promise<void> {
     minifyWhitespace: true,
     logLevel: 'warning',
     // CommonJS dependencies call require(), which an ES module does not have.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+    },
   })
 }
 

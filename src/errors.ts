@@ -84,5 +84,8 @@ export function explainSystemError(error: unknown, doing: string, hint?: string)
   if (error instanceof LockkeeperError) return error
   const code = systemErrors[systemCode(error) ?? '']
   if (code === undefined) return error
-  return new LockkeeperError(code, `${doing}: ${messageOf(error)}`, { cause: error, ...(hint === undefined ? {} : { hint }) })
+  return new LockkeeperError(code, `${doing}: ${messageOf(error)}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  })
 }

@@ -62,3 +62,8 @@ export interface Workspace extends Connection {
   /** Calls `up` or `down` of a migration module. Returns as `run`; rejects with what it threw, or a `SqliteError`. */
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
 }
+
+/** A name as SQL takes it, whatever is in it. */
+export function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

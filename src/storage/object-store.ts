@@ -2,9 +2,11 @@
  * The port to an object store: what a repository needs of a folder on disk or of a bucket, and no more.
  * Every implementation passes the one contract suite in `test/storage/contract.ts`.
  *
- * Keys are relative, `/` between their parts, made of `A-Z a-z 0-9 . _ + -`. An object is bytes under a key; it is
- * written whole or not at all, and a reader never sees a part of one. Failures reject with a `LockkeeperError`:
- * `storage` (cannot be reached, refuses, broke off), `denied`, `config`, `io`.
+ * Keys are relative, `/` between their parts, made of `A-Z a-z 0-9 . _ + -`; no part begins with a dot or is longer
+ * than 255 bytes, no key than 512, and no key is the folder of another (`a` and `a/b`). An object is bytes under a key;
+ * it is written whole or not at all, and a reader never sees a part of one. Failures reject with a `LockkeeperError`:
+ * `storage` (cannot be reached, refuses, broke off), `denied`, `config`, `io`, `invalid` (not a key; something is in
+ * the store that cannot have been put there).
  */
 
 export interface ObjectInfo {
@@ -21,7 +23,7 @@ export interface ObjectStore {
 
   /**
    * Writes an object unless there is one under that key already; of several at once exactly one is `stored`.
-   * Durable when it resolves. Repeating it is safe.
+   * Durable when it resolves, with either answer. Repeating it is safe.
    */
   putIfAbsent(key: string, body: Uint8Array): Promise<'stored' | 'exists'>
 
@@ -31,11 +33,13 @@ export interface ObjectStore {
   /**
    * Writes many objects for the price of few barriers. `put` is as `putIfAbsent`, but an object may become visible, and
    * durable, only with `flush()`: after it everything put before is both, in this order: never visible under its key
-   * with content that a power cut could still take away. Several puts may run at once.
+   * with content that a power cut could still take away. Several puts may run at once. When two batches put the same
+   * key at the same time, both may hear `stored`, and the content is that of one of them: so it is for names that
+   * follow from the content. A batch that failed stays failed.
    */
   batch(): Batch
 
-  /** The content from the first byte, or undefined when there is no such object. The stream errors if it breaks off. */
+  /** The content from the first byte, or undefined when there is no such object. The stream errors if it breaks off. Read it to the end or cancel it. */
   get(key: string): Promise<ReadableStream<Uint8Array> | undefined>
 
   /** Everything under a prefix of the key (a plain string prefix, not a folder), in ascending order of the key's bytes. */
@@ -44,10 +48,10 @@ export interface ObjectStore {
   /** Undefined when there is no such object. */
   head(key: string): Promise<ObjectInfo | undefined>
 
-  /** Deletes what is there; what is not there is no error. */
+  /** Deletes what is there; what is not there is no error. Durable when it resolves. */
   deleteMany(keys: readonly string[]): Promise<void>
 
-  /** Lets go of connections. Nothing else may be called afterwards. */
+  /** Lets go of connections, and of batches that were not flushed. Nothing else may be called afterwards. */
   close(): Promise<void>
 }
 

@@ -1,0 +1,103 @@
+/**
+ * Time and peak memory of backing up, fetching and verifying a large database, with a `file://` repository:
+ * `node bench/backup.ts [megabytes]`, 1000 by default. Each step runs in a process of its own, whose peak resident memory it prints.
+ * Needs about three times the size in the folder for temporary files.
+ */
+
+import { execFile } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { listBackups } from '../src/backup/catalog.ts'
+import { createBackup } from '../src/backup/create.ts'
+import { fetchBackup } from '../src/backup/fetch.ts'
+import { openRepository } from '../src/backup/repository.ts'
+import { selectBackup } from '../src/backup/select.ts'
+import { verifyBackup } from '../src/backup/verify.ts'
+import { fileStore } from '../src/storage/file.ts'
+
+const run = promisify(execFile)
+const words =
+  'pump station dispenser meter calibration work order visit fuel grade unleaded diesel premium store'.split(' ')
+
+/** Rows like an application's: identifiers, times, sentences, numbers, some incompressible bytes, two indexes. */
+function makeDatabase(path: string, megabytes: number): void {
+  const database = new DatabaseSync(path)
+  database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+    CREATE TABLE visits(id INTEGER PRIMARY KEY, uuid TEXT, at TEXT, price REAL, note TEXT, photo BLOB);
+    CREATE INDEX visits_uuid ON visits(uuid); CREATE INDEX visits_at ON visits(at); BEGIN`)
+  const insert = database.prepare('INSERT INTO visits VALUES (NULL, ?, ?, ?, ?, ?)')
+  const pages = database.prepare('PRAGMA page_count')
+  for (let row = 0; row % 1000 !== 0 || Number(pages.get()?.['page_count']) * 4096 < megabytes * 1e6; row++) {
+    const note = Array.from({ length: 5 + ((row * 7919) % 40) }, () => words[(Math.random() * words.length) | 0]).join(
+      ' ',
+    )
+    const at = new Date(1.7e12 + row * 977).toISOString()
+    insert.run(randomUUID(), at, Math.random() * 1000, note, row % 10 === 0 ? randomBytes(100) : null)
+  }
+  database.exec('COMMIT')
+  database.close()
+}
+
+function changeOneRow(path: string): void {
+  const database = new DatabaseSync(path)
+  database.exec("UPDATE visits SET note = 'changed' WHERE id = 1000")
+  database.close()
+}
+
+const facts = {
+  tiers: ['manual'],
+  database: { pageSize: 4096, journalMode: 'delete', encoding: 'UTF-8' },
+  schema: { level: null, fingerprint: null, applied: 0 },
+  engine: { lockkeeper: 'bench', node: process.version, sqlite: process.versions['sqlite'] ?? '' },
+  by: { host: 'bench' },
+} as const
+
+async function step(name: string, folder: string): Promise<void> {
+  const database = join(folder, 'bench.db')
+  const store = fileStore(join(folder, 'repository'))
+  const repository = await openRepository(store, { databaseName: 'bench', create: true })
+  const latest = async () => selectBackup((await listBackups(repository)).backups, { latest: true }).backup
+  const started = performance.now()
+  const processor = process.cpuUsage()
+  let stored = ''
+  if (name === 'fetch') await fetchBackup(repository, await latest(), join(folder, 'fetched.db'))
+  else if (name === 'verify') {
+    const inspect = async () => ({ how: 'not at all', problems: [] })
+    await verifyBackup(repository, await latest(), { inspect, folder, by: facts.by })
+  } else {
+    const result = await createBackup(repository, database, facts)
+    stored = `, stored ${result.stored.chunks} chunks, ${(result.stored.bytes / 1e6).toFixed(1)} MB`
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(2)
+  const { user, system } = process.cpuUsage(processor)
+  const peak = (process.resourceUsage().maxRSS / 1024).toFixed(0)
+  console.log(`${name}: ${seconds} s (processor ${((user + system) / 1e6).toFixed(2)} s), peak ${peak} MiB${stored}`)
+  await store.close()
+}
+
+async function main(megabytes: number): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'lockkeeper-bench-'))
+  const database = join(folder, 'bench.db')
+  const inOwnProcess = async (name: string) => {
+    const { stdout } = await run(process.execPath, [fileURLToPath(import.meta.url), name, folder])
+    process.stdout.write(stdout)
+  }
+  try {
+    makeDatabase(database, megabytes)
+    console.log(`database: ${((await stat(database)).size / 1e6).toFixed(0)} MB`)
+    for (const name of ['first', 'unchanged']) await inOwnProcess(name)
+    changeOneRow(database)
+    for (const name of ['one-row', 'fetch', 'verify']) await inOwnProcess(name)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const [name, folder] = process.argv.slice(2)
+if (name !== undefined && folder !== undefined) await step(name, folder)
+else await main(Number(name ?? 1000))

@@ -1,0 +1,87 @@
+/**
+ * Putting a database together again from what a manifest names. Every object is checked on its own, so that what is
+ * missing or damaged is known by name, and nothing that comes from a repository is believed before.
+ */
+
+import { createHash } from 'node:crypto'
+import { openChunk } from './chunk-object.ts'
+import { chunksInFlight, inOrder } from './concurrency.ts'
+import { chunksInList, largest } from './format.ts'
+import { linesOf, readList } from './lists.ts'
+import type { Manifest } from './manifest.ts'
+import { readObject } from './objects.ts'
+import type { OnProgress } from './progress.ts'
+import { damagedObject, missingObject, type ObjectProblem } from './recheck.ts'
+import type { Repository } from './repository.ts'
+import { invalid } from './untrusted.ts'
+
+export interface AssembleOptions {
+  /** Gets the plain bytes of each chunk, in order, and where they belong. The next one waits for it. */
+  readonly onChunk: (plain: Uint8Array, offset: number) => Promise<void>
+  /** Gets what is missing or damaged, each object once. Whoever does not want to go on throws. */
+  readonly onProblem: (problem: ObjectProblem) => void
+  readonly onProgress: OnProgress
+  readonly signal: AbortSignal | undefined
+}
+
+/** The SHA-256 of the whole, in hex; undefined when something was missing or damaged. Rejects when the store does. */
+export async function assemble(
+  repository: Repository,
+  { database, chunks }: Manifest,
+  { onChunk, onProblem, onProgress, signal }: AssembleOptions,
+): Promise<string | undefined> {
+  const complained = new Set<string>()
+  const complain = (problem: ObjectProblem) => {
+    if (complained.has(problem.key)) return
+    complained.add(problem.key)
+    onProblem(problem)
+  }
+  const whole = createHash('sha256')
+  // A chunk that repeats, as runs of zeros do, is fetched once.
+  let last: { readonly key: string; readonly plain: Promise<Buffer | ObjectProblem> } | undefined
+  const fetched = inOrder(names(), chunksInFlight(chunks.size), async ({ key, position }) => {
+    signal?.throwIfAborted()
+    if (last?.key !== key) last = { key, plain: load(repository, key, chunks.size) }
+    const offset = position * chunks.size
+    return { key, offset, length: Math.min(chunks.size, database.bytes - offset), plain: await last.plain }
+  })
+  for await (const { key, offset, length, plain } of fetched) {
+    if (!Buffer.isBuffer(plain)) complain(plain)
+    else if (plain.byteLength !== length) {
+      complain(damagedObject(key, invalid(key, `holds ${plain.byteLength} bytes where ${length} belong`)))
+    } else {
+      whole.update(plain)
+      await onChunk(plain, offset)
+    }
+    onProgress({ phase: 'fetching', bytes: offset + length, total: database.bytes })
+  }
+  return complained.size === 0 ? whole.digest('hex') : undefined
+
+  async function* names(): AsyncGenerator<{ key: string; position: number }> {
+    for (const [index, list] of chunks.lists.entries()) {
+      signal?.throwIfAborted()
+      const keys = await namesIn(list, linesOf(index, chunks.count))
+      for (const [line, key] of keys.entries()) yield { key, position: index * chunksInList + line }
+    }
+  }
+
+  async function namesIn(list: string, lines: number): Promise<string[]> {
+    try {
+      const keys = await readList(repository.store, list, lines)
+      if (keys !== undefined) return keys
+      complain(missingObject(list))
+    } catch (error) {
+      complain(damagedObject(list, error))
+    }
+    return []
+  }
+}
+
+async function load(repository: Repository, key: string, size: number): Promise<Buffer | ObjectProblem> {
+  try {
+    const object = await readObject(repository.store, key, largest.chunk(size))
+    return object === undefined ? missingObject(key) : await openChunk(key, object, size)
+  } catch (error) {
+    return damagedObject(key, error)
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * One chunk as an object: exactly one zstd frame, so that chunks in order, concatenated, are one valid zstd stream.
+ *
+ * Level 1: on a database of 254 MB with text, indexes and random parts it takes 1.5 to 1.8 s of processor time and
+ * leaves 36.3 %; level 3 takes 2.0 to 2.7 s and leaves 35.5 %. A deploy waits for it, so the faster one.
+ * The frame carries zstd's own checksum: plain tools see damage too.
+ */
+
+import { hash } from 'node:crypto'
+import { constants, type ZstdOptions, zstdCompress, zstdDecompress } from 'node:zlib'
+import { messageOf } from '../errors.ts'
+import { parseChunkKey } from './format.ts'
+import { invalid } from './untrusted.ts'
+
+const compressionLevel = 1
+
+/** Powers of two: a frame may ask for a window of 2 MiB, or of one chunk where that is larger, and for no more memory. */
+const leastWindow = 21
+
+/** The frame of one chunk. Runs on Node's thread pool. */
+export function compress(plain: Uint8Array): Promise<Buffer> {
+  const options: ZstdOptions = {
+    pledgedSrcSize: plain.byteLength,
+    params: { [constants.ZSTD_c_compressionLevel]: compressionLevel, [constants.ZSTD_c_checksumFlag]: 1 },
+  }
+  return new Promise((resolve, reject) => {
+    zstdCompress(plain, options, (error, frame) => (error === null ? resolve(frame) : reject(error)))
+  })
+}
+
+/**
+ * The plain bytes of a chunk that came from a repository. Rejects with `invalid`, naming it, unless it is exactly one
+ * frame of at most `most` plain bytes that have the hash in the key; never inflates more than that.
+ */
+export async function openChunk(key: string, object: Uint8Array, most: number): Promise<Buffer> {
+  const sha256 = parseChunkKey(key)?.sha256
+  if (sha256 === undefined) throw invalid(key, 'is not the name of a chunk')
+  const plain = await decompress(key, object, most)
+  const found = hash('sha256', plain)
+  if (found !== sha256) throw invalid(key, `holds other bytes than its name says: their SHA-256 is ${found}`)
+  return plain
+}
+
+function decompress(key: string, object: Uint8Array, most: number): Promise<Buffer> {
+  const options: ZstdOptions = {
+    info: true,
+    maxOutputLength: most,
+    params: { [constants.ZSTD_d_windowLogMax]: Math.max(leastWindow, Math.ceil(Math.log2(most))) },
+  }
+  return new Promise((resolve, reject) => {
+    zstdDecompress(object, options, (error, result) => {
+      if (error !== null) {
+        const tooLarge = 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
+        const complaint = tooLarge ? `holds more than ${most} bytes` : `is not a zstd frame: ${messageOf(error)}`
+        return reject(invalid(key, complaint, error))
+      }
+      // With `info` it is called with the engine too, which knows where the frame ended; the types do not have it.
+      const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+      // Node passes over what follows the first frame; `zstd -d` would not.
+      if (engine.bytesWritten === object.byteLength) return resolve(buffer)
+      reject(invalid(key, `has ${object.byteLength - engine.bytesWritten} bytes after the end of its zstd frame`))
+    })
+  })
+}

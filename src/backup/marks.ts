@@ -1,0 +1,89 @@
+/**
+ * Marks: objects that count as absent for every backup that is made from now on. A prune marks what nothing refers to,
+ * so that a later one may delete it; a verification marks what it found damaged, so that the next backup stores it
+ * again instead of relying on it. Existing backups are not affected by marks.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { formatVersion, isContentKey, largest, stampOf } from './format.ts'
+import type { Origin } from './manifest.ts'
+import { putJson, readJson } from './objects.ts'
+import { type Repository, refuseNewer } from './repository.ts'
+import { Untrusted } from './untrusted.ts'
+
+export interface Marks {
+  readonly key: string
+  /** ISO 8601, UTC. */
+  readonly at: string
+  /** `unused`: a later prune may delete them. `damaged`: they hold the wrong bytes, and stay marked as long as they are there. */
+  readonly reason: 'unused' | 'damaged'
+  /** Keys of chunks and lists. */
+  readonly objects: readonly string[]
+}
+
+/** Objects that one file of marks names at most: it stays well below the largest size that is read. */
+const objectsInFile = 100_000
+
+const folder = 'marks/'
+const keyPattern = /^marks\/\d{8}T\d{6}Z-[0-9a-f-]{36}\.json$/
+
+/** Marks objects, and returns the keys of the files that say so: none when there is nothing to mark. */
+export async function mark(
+  repository: Repository,
+  reason: Marks['reason'],
+  objects: readonly string[],
+  by: Origin,
+): Promise<string[]> {
+  const written: string[] = []
+  for (let from = 0; from < objects.length; from += objectsInFile) {
+    const now = new Date()
+    const key = `${folder}${stampOf(now)}-${randomUUID()}.json`
+    await putJson(repository.store, key, {
+      format: formatVersion,
+      repository: repository.id,
+      at: now.toISOString(),
+      reason,
+      objects: objects.slice(from, from + objectsInFile),
+      by: { ...by },
+    })
+    written.push(key)
+  }
+  return written
+}
+
+/**
+ * All marks, oldest first. Rejects with `invalid` when one cannot be read: what it marks may be about to be deleted,
+ * and nothing can be relied on without knowing.
+ */
+export async function* readMarks(repository: Repository): AsyncIterable<Marks> {
+  for await (const { key } of repository.store.list(folder)) {
+    const json = await readJson(repository.store, key, largest.marks)
+    // A prune that finished meanwhile removes its marks.
+    if (json === undefined) continue
+    const fields = new Untrusted(json, key)
+    if (!keyPattern.test(key)) throw fields.error('is not the name of marks')
+    refuseNewer(fields.field('format').integer(1), key)
+    if (!fields.field('repository').is(repository.id)) throw fields.field('repository').error('is another repository')
+    yield {
+      key,
+      at: fields.field('at').moment(),
+      reason: fields.field('reason').oneOf(['unused', 'damaged'] as const),
+      objects: fields.field('objects').array(objectsInFile).map(readKey),
+    }
+  }
+}
+
+/** Those marked objects that `concerns` is true of. */
+export async function markedObjects(repository: Repository, concerns: (key: string) => boolean): Promise<Set<string>> {
+  const marked = new Set<string>()
+  for await (const { objects } of readMarks(repository)) {
+    for (const key of objects) if (concerns(key)) marked.add(key)
+  }
+  return marked
+}
+
+function readKey(field: Untrusted): string {
+  const key = field.string()
+  if (!isContentKey(key)) throw field.error('is neither a chunk nor a list')
+  return key
+}

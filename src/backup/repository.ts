@@ -1,0 +1,133 @@
+/**
+ * A backup repository: a folder in an object store that says by `repository.json` what it is. That file is what tells
+ * "there is no backup yet" from "this is the wrong bucket or prefix".
+ */
+
+import { randomUUID } from 'node:crypto'
+import { LockkeeperError } from '../errors.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import { defaultChunkSize, formatVersion, largest, largestChunkSize, smallestChunkSize } from './format.ts'
+import { putJson, readJson } from './objects.ts'
+import { Untrusted } from './untrusted.ts'
+
+export interface Repository {
+  readonly store: ObjectStore
+  /** A UUID, made with the repository. Every manifest names it. */
+  readonly id: string
+  /** Whose backups these are. */
+  readonly databaseName: string
+  /** Bytes. */
+  readonly chunkSize: number
+  /** ISO 8601, UTC. */
+  readonly created: string
+}
+
+export interface OpenOptions {
+  /** 1 to 200 characters. The repository has to be this database's. */
+  readonly databaseName: string
+  /** Makes the repository where there is none and nothing else. */
+  readonly create: boolean
+  /** Goes on although the repository is another database's. Default false. */
+  readonly allowOtherDatabase?: boolean
+  /** Bytes, a power of two from 4 KiB to 16 MiB, for a repository that is made. Default 1 MiB. */
+  readonly chunkSize?: number
+}
+
+const key = 'repository.json'
+const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/**
+ * Opens a repository, or makes one. Rejects with
+ * - `missing` when there is none, nothing else either, and none is to be made: no backup yet;
+ * - `config` when the place holds other objects, or another database's backups, or a newer format;
+ * - `invalid` when `repository.json` is damaged;
+ * - whatever the store rejects with.
+ */
+export async function openRepository(store: ObjectStore, options: OpenOptions): Promise<Repository> {
+  const repository = (await read(store)) ?? (await make(store, options))
+  if (repository.databaseName === options.databaseName || options.allowOtherDatabase === true) return repository
+  throw new LockkeeperError(
+    'config',
+    `the repository ${store.url} has the backups of the database ${JSON.stringify(repository.databaseName)}, not of ${JSON.stringify(options.databaseName)}`,
+    {
+      hint: 'Give each database a repository of its own: another bucket, prefix or folder. If both names mean the same database, pass --allow-other-database.',
+      details: { repository: store.url, has: repository.databaseName, wanted: options.databaseName },
+    },
+  )
+}
+
+async function read(store: ObjectStore): Promise<Repository | undefined> {
+  const where = `${store.url}/${key}`
+  const json = await readJson(store, key, largest.repository)
+  if (json === undefined) return undefined
+  const fields = new Untrusted(json, where)
+  refuseNewer(fields.field('format').integer(1), where)
+  const chunkSize = fields.field('chunkSize')
+  return {
+    store,
+    id: fields.field('id').string({ pattern: idPattern }),
+    databaseName: fields.field('databaseName').string({ least: 1, most: 200 }),
+    chunkSize: isChunkSize(chunkSize.integer(smallestChunkSize, largestChunkSize))
+      ? chunkSize.integer(1)
+      : refuse(chunkSize.error('is not a power of two')),
+    created: fields.field('created').moment(),
+  }
+}
+
+async function make(store: ObjectStore, options: OpenOptions): Promise<Repository> {
+  for await (const { key: other } of store.list('')) {
+    // Perhaps somebody made it between the two looks, and this is already theirs.
+    const made = await read(store)
+    if (made !== undefined) return made
+    throw new LockkeeperError(
+      'config',
+      `${store.url} is not a backup repository: it has no ${key}, but it has ${other}`,
+      {
+        hint: 'Is this the right bucket, prefix or folder? A new repository needs an empty one. If backups were made here, their repository.json is gone: put it back (docs/repository-format.md says what it holds).',
+        details: { repository: store.url, found: other },
+      },
+    )
+  }
+  if (!options.create) {
+    throw new LockkeeperError('missing', `there is no backup yet: ${store.url} is empty`, {
+      hint: 'The first `lockkeeper backup` or `lockkeeper run` makes the repository. If there should be backups, check the bucket, the prefix or the folder.',
+      details: { repository: store.url },
+    })
+  }
+  const { databaseName, chunkSize = defaultChunkSize } = options
+  if (!isChunkSize(chunkSize)) {
+    throw new LockkeeperError('config', `the chunk size of a repository cannot be ${chunkSize} bytes`, {
+      hint: `It is a power of two from ${smallestChunkSize} to ${largestChunkSize}.`,
+    })
+  }
+  if (databaseName.length < 1 || databaseName.length > 200) {
+    throw new LockkeeperError('config', 'the name of the database has not 1 to 200 characters')
+  }
+  const made = { id: randomUUID(), databaseName, chunkSize, created: new Date().toISOString() }
+  if ((await putJson(store, key, { format: formatVersion, ...made })) === 'stored') return { store, ...made }
+  // Somebody else was first: theirs is the repository.
+  return (
+    (await read(store)) ?? refuse(new LockkeeperError('storage', `${store.url}/${key} is there, but cannot be read`))
+  )
+}
+
+/** Refuses, with `config`, what a newer version wrote. */
+export function refuseNewer(format: number, where: string): void {
+  if (format <= formatVersion) return
+  throw new LockkeeperError(
+    'config',
+    `${where} has format ${format}; this version of Lockkeeper knows formats up to ${formatVersion}`,
+    {
+      hint: 'Use the version of Lockkeeper that wrote it, or a newer one.',
+      details: { object: where, format, knows: formatVersion },
+    },
+  )
+}
+
+function isChunkSize(size: number): boolean {
+  return Number.isInteger(Math.log2(size)) && size >= smallestChunkSize && size <= largestChunkSize
+}
+
+function refuse(error: LockkeeperError): never {
+  throw error
+}

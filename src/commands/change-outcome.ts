@@ -1,0 +1,38 @@
+/** How `run` and `rollback` show what they changed. */
+import type { ChangeResult, RowChange } from '../job/options.ts'
+import { formatDuration } from '../units.ts'
+import type { Outcome } from './command.ts'
+
+export function changeOutcome(result: ChangeResult, verb: 'applied' | 'rolled back'): Outcome {
+  const { backup, from, level, outcome, repository, versions } = result
+  const sentence = sentenceOf(result, verb)
+  const facts = { outcome, from, level, versions: versions.map(({ version }) => version).slice(0, 10), backup, repository }
+  return { sentence, text: textOf(result, sentence), document: result, facts }
+}
+
+function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult, verb: string): string {
+  if (outcome === 'unchanged') return `Nothing to do: the database is at ${level ?? 'no level'}.`
+  const taken = adopted.length === 0 ? '' : `Taken over at ${adopted.at(-1)}. `
+  const count = `${versions.length} ${versions.length === 1 ? 'migration' : 'migrations'} ${verb}`
+  return `${taken}${count}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
+}
+
+function textOf(result: ChangeResult, sentence: string): string {
+  if (result.outcome === 'unchanged') return sentence
+  const lines = [sentence]
+  for (const { version, milliseconds } of result.versions) lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}`)
+  const rows = Object.entries(result.rows)
+  const created = rows.filter(([, { before }]) => before === null)
+  if (created.length > 0) lines.push(`  ${created.length} new tables: ${shorten(created.map(([table]) => table))}`)
+  for (const [table, change] of rows) if (change.before !== null) lines.push(`  ${table}: ${describe(change)}`)
+  if (result.backup !== null) lines.push(`  backup of what was there before: ${result.backup}`, `  in ${result.repository}`)
+  return lines.join('\n')
+}
+
+function describe({ before, after }: RowChange): string {
+  return after === null ? `${before} rows, the table is gone` : `${before} rows before, ${after} now`
+}
+
+function shorten(names: readonly string[]): string {
+  return names.length <= 6 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and ${names.length - 5} more`
+}

@@ -1,0 +1,48 @@
+/** The one shape of a command: declared as data, with a function that calls the library. `cli.ts` does the rest. */
+import type { Config, SettingName } from '../config/settings.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Listener } from '../job/events.ts'
+
+/** An option of one command only: what it acts on, or how it shows it. It has no environment variable. */
+export interface CommandOption {
+  /** In commander's notation: `--version <version>`. */
+  readonly flags: string
+  readonly help: string
+}
+
+export interface Context<Names extends SettingName = SettingName> {
+  readonly config: Config<Names>
+  /** Values of the command's own options, by name; a flag without a value is `true`. */
+  readonly given: Readonly<Record<string, string | true | undefined>>
+  readonly listener: Listener
+  readonly signal: AbortSignal
+}
+
+export interface Outcome {
+  /** One sentence for a person: the last word. */
+  readonly sentence: string
+  /** What the command prints on standard output without `--json`; may have many lines, or none. */
+  readonly text: string
+  /** What it prints with `--json`. */
+  readonly document: object
+  /** Small facts for the termination message. */
+  readonly facts: Readonly<Record<string, unknown>>
+  /** Where the command did its work, and what it found calls for another exit code than 0. */
+  readonly code?: ErrorCode
+}
+
+export interface Command<Names extends SettingName = SettingName> {
+  readonly name: string
+  readonly alias?: string
+  /** One line. */
+  readonly summary: string
+  readonly examples: readonly string[]
+  readonly settings: readonly Names[]
+  readonly options?: readonly CommandOption[]
+  readonly run: (context: Context<Names>) => Promise<Outcome>
+}
+
+/** Keeps the types of a declaration while it joins the others in one list. */
+export function command<Names extends SettingName>(declaration: Command<Names>): Command {
+  return declaration as unknown as Command
+}

@@ -1,0 +1,53 @@
+/** From resolved settings to what the library takes; shared by the commands that need the same things. */
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Config } from '../config/settings.ts'
+import type { MigrationOptions } from '../job/options.ts'
+import type { RepositorySettings } from '../job/save.ts'
+import type { Actor } from '../migrations/bookkeeping.ts'
+import type { Context } from './command.ts'
+
+export const actorSettings = ['pod', 'namespace', 'node', 'image', 'job'] as const
+export const repositorySettings = ['repository', 's3PathStyle', 'allowOtherDatabase'] as const
+export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder'] as const
+export const changeSettings = [
+  'database',
+  ...migrationSettings,
+  ...repositorySettings,
+  'noBackup',
+  'lockTimeout',
+  ...actorSettings,
+] as const
+
+/** Where migrations are looked for: `/migrations` in an image, `./migrations` at a desk. */
+export function migrationsFolder({ migrations }: Config<'migrations'>): string {
+  return migrations ?? (existsSync('/migrations') ? '/migrations' : './migrations')
+}
+
+export function actorOf(config: Config<(typeof actorSettings)[number]>): Actor {
+  const { pod = null, namespace = null, node = null, image = null, job = null } = config
+  return { host: hostname(), pod, namespace, node, image, job }
+}
+
+export function repositoryFrom(config: Config<(typeof repositorySettings)[number]>): RepositorySettings | undefined {
+  const { repository, s3PathStyle, allowOtherDatabase } = config
+  if (repository === undefined) return undefined
+  return { url: repository, store: { s3: { pathStyle: s3PathStyle } }, allowOtherDatabase }
+}
+
+/** What the jobs that change a database by migrations need. */
+export function changeOptions({ config, listener, signal }: Context<(typeof changeSettings)[number]>): MigrationOptions {
+  return {
+    database: config.database,
+    migrations: migrationsFolder(config),
+    repository: config.noBackup ? 'none' : repositoryFrom(config),
+    lockTimeout: config.lockTimeout,
+    drift: { policy: config.drift, ignore: config.ignore },
+    outOfOrder: config.outOfOrder,
+    actor: actorOf(config),
+    listener,
+    signal,
+    // The command line never has the database open otherwise; an application would use a child process.
+    viewInProcess: true,
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * Every setting of the command line, declared once: its flag, its environment variable, what it means, its default and
+ * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
+ */
+import envVar from 'env-var'
+import { LockkeeperError, messageOf } from '../errors.ts'
+import { databasePath } from './database-url.ts'
+import { parseDuration } from '../units.ts'
+
+const accessors = {
+  asDuration: (value: string) => parseDuration(value),
+  asDatabase: (value: string) => databasePath(value, process.cwd()),
+  asGlobs: (value: string) =>
+    value
+      .split(',')
+      .map(glob => glob.trim())
+      .filter(glob => glob !== ''),
+}
+
+const variableOf = (env: string, value: string | undefined) =>
+  envVar.from(value === undefined ? {} : { [env]: value }, accessors).get(env)
+
+type Variable = ReturnType<typeof variableOf>
+
+export interface Setting<T> {
+  /** In commander's notation: `--lock-timeout <duration>`. */
+  readonly flags: string
+  readonly env: string
+  readonly help: string
+  /** As a person would write it; undefined: there is none, and the setting may be absent. */
+  readonly fallback?: string | undefined
+  readonly read: (variable: Variable) => T
+}
+
+const duration = (variable: Variable) => variable.required().asDuration()
+const flag = (variable: Variable) => variable.default('false').asBool()
+const optional = (variable: Variable) => variable.asString()
+
+const declare = <T>(setting: Setting<T>): Setting<T> => setting
+
+export const settings = {
+  database: declare({
+    flags: '--database <url>',
+    env: 'DATABASE_URL',
+    help: 'the database: a path, file:..., or sqlite:////absolute/path.db',
+    read: variable => variable.required().asDatabase(),
+  }),
+  migrations: declare({
+    flags: '--migrations <folder>',
+    env: 'LOCKKEEPER_MIGRATIONS',
+    help: 'the folder of migrations (default: /migrations, then ./migrations)',
+    read: optional,
+  }),
+  repository: declare({
+    flags: '--repository <url>',
+    env: 'LOCKKEEPER_REPOSITORY',
+    help: 'where backups are kept: s3://bucket/prefix or file:///path',
+    read: optional,
+  }),
+  lockTimeout: declare({
+    flags: '--lock-timeout <duration>',
+    env: 'LOCKKEEPER_LOCK_TIMEOUT',
+    help: 'how long to wait for others to let go of the database',
+    fallback: '60s',
+    read: duration,
+  }),
+  timeout: declare({
+    flags: '--timeout <duration>',
+    env: 'LOCKKEEPER_TIMEOUT',
+    help: 'how long the whole command may take',
+    fallback: '15m',
+    read: duration,
+  }),
+  noBackup: declare({
+    flags: '--no-backup',
+    env: 'LOCKKEEPER_NO_BACKUP',
+    help: 'change the database without a way back; needs no repository',
+    read: flag,
+  }),
+  firstInstall: declare({
+    flags: '--first-install',
+    env: 'LOCKKEEPER_FIRST_INSTALL',
+    help: 'start with an empty database although the repository has backups of one',
+    read: flag,
+  }),
+  adopt: declare({
+    flags: '--adopt',
+    env: 'LOCKKEEPER_ADOPT',
+    help: 'take over a database that has tables but no bookkeeping, at the level that its schema equals',
+    read: flag,
+  }),
+  allowOtherDatabase: declare({
+    flags: '--allow-other-database',
+    env: 'LOCKKEEPER_ALLOW_OTHER_DATABASE',
+    help: 'use a repository that was made for a database of another name',
+    read: flag,
+  }),
+  drift: declare({
+    flags: '--drift <fail|warn>',
+    env: 'LOCKKEEPER_DRIFT',
+    help: 'what a schema object is that is missing or differs from what the migrations describe',
+    fallback: 'fail',
+    read: variable => variable.required().asEnum(['fail', 'warn'] as const),
+  }),
+  ignore: declare({
+    flags: '--ignore <globs>',
+    env: 'LOCKKEEPER_IGNORE',
+    help: 'schema objects not to look at, separated by commas',
+    fallback: '',
+    read: variable => variable.default('').asGlobs(),
+  }),
+  outOfOrder: declare({
+    flags: '--out-of-order <fail|allow>',
+    env: 'LOCKKEEPER_OUT_OF_ORDER',
+    help: 'what a pending migration is that sorts before an applied one',
+    fallback: 'fail',
+    read: variable => variable.required().asEnum(['fail', 'allow'] as const),
+  }),
+  allowRowLoss: declare({
+    flags: '--allow-row-loss',
+    env: 'LOCKKEEPER_ALLOW_ROW_LOSS',
+    help: 'let the downs delete rows',
+    read: flag,
+  }),
+  s3PathStyle: declare({
+    flags: '--s3-path-style <auto|on|off>',
+    env: 'LOCKKEEPER_S3_PATH_STYLE',
+    help: 'the bucket in the path of a URL rather than in its host; auto: on with an endpoint of your own',
+    fallback: 'auto',
+    read: variable => variable.required().asEnum(['auto', 'on', 'off'] as const),
+  }),
+  logFormat: declare({
+    flags: '--log-format <json|pretty>',
+    env: 'LOCKKEEPER_LOG_FORMAT',
+    help: 'how log lines look (default: pretty on a terminal, json elsewhere)',
+    read: variable => variable.asEnum(['json', 'pretty'] as const),
+  }),
+  terminationLog: declare({
+    flags: '--termination-log <path>',
+    env: 'LOCKKEEPER_TERMINATION_LOG',
+    help: 'where the last word goes (default: /dev/termination-log where it exists)',
+    read: optional,
+  }),
+  pod: identity('pod'),
+  namespace: identity('namespace'),
+  node: identity('node'),
+  image: identity('image'),
+  job: identity('job'),
+} as const
+
+function identity(what: string): Setting<string | undefined> {
+  return {
+    flags: `--${what} <name>`,
+    env: `LOCKKEEPER_${what.toUpperCase()}`,
+    help: `the ${what} this runs in, for the history`,
+    read: optional,
+  }
+}
+
+export type SettingName = keyof typeof settings
+export type Config<Names extends SettingName> = {
+  readonly [Name in Names]: ReturnType<(typeof settings)[Name]['read']>
+}
+
+/** The option as commander names it in its values: `--no-backup` is `backup`, negated. */
+export function optionName(flags: string): string {
+  return flags.split(' ')[0]?.replace(/^--(no-)?/, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) ?? ''
+}
+
+/**
+ * Reads the settings that a command takes.
+ * @param given the values of the flags, by setting; absent ones were not given
+ * @param environment usually `process.env`
+ * @throws LockkeeperError `config` with everything that is missing or wrong, in one message.
+ */
+export function resolveSettings<Name extends SettingName>(
+  names: readonly Name[],
+  given: Readonly<Partial<Record<SettingName, string>>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config<Name> {
+  const problems: string[] = []
+  const hints = new Set<string>()
+  const config: Record<string, unknown> = {}
+  for (const name of names) {
+    const { flags, env, fallback, read } = settings[name] as Setting<unknown>
+    const value = given[name] ?? (environment[env] || undefined) ?? fallback
+    try {
+      config[name] = read(variableOf(env, value))
+    } catch (error) {
+      if (error instanceof LockkeeperError) {
+        problems.push(error.message)
+        if (error.hint !== undefined) hints.add(error.hint)
+      } else problems.push(`${env} (${flags}): ${plain(messageOf(error), env)}`)
+    }
+  }
+  if (problems.length > 0)
+    throw new LockkeeperError('config', problems.length === 1 ? (problems[0] ?? '') : `several settings are wrong:\n  ${problems.join('\n  ')}`, {
+      hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help shows every setting.',
+      details: { problems },
+    })
+  return Object.freeze(config) as Config<Name>
+}
+
+/** env-var's own sentences begin with its name and the variable's. */
+function plain(message: string, env: string): string {
+  return message.replace(/^env-var: /, '').replace(`"${env}" `, '').replace(/, but was not set$/, ' and is not set')
+}

@@ -1,0 +1,36 @@
+/** What a job tells while it works. The library never prints: whoever calls it decides what becomes of these. */
+
+/** The steps of a deploy, in their order. */
+export type Step = 'read' | 'look' | 'lock' | 'backup' | 'migrate' | 'validate' | 'commit' | 'restore' | 'done'
+
+export type JobEvent =
+  | {
+      readonly kind: 'step'
+      readonly step: Step
+      /** One line: what was done. */
+      readonly message: string
+      /** How long it took. */
+      readonly milliseconds: number
+    }
+  | { readonly kind: 'note' | 'warning'; readonly step: Step; readonly message: string }
+  | {
+      readonly kind: 'progress'
+      readonly step: Step
+      readonly done: number
+      readonly total: number
+      readonly unit: 'bytes' | 'migrations'
+    }
+
+export type Listener = (event: JobEvent) => void
+
+/** Measures a step and reports it with the sentence that it ends with. */
+export async function step<T>(
+  listener: Listener,
+  name: Step,
+  work: () => Promise<{ readonly message: string; readonly value: T }>,
+): Promise<T> {
+  const start = performance.now()
+  const { message, value } = await work()
+  listener({ kind: 'step', step: name, message, milliseconds: performance.now() - start })
+  return value
+}

@@ -1,0 +1,96 @@
+/** The second step of a deploy: is there anything to do? And the same question again, under the lock. */
+import type { Connection } from '../database/connection.ts'
+import { inspectFile, type Presence } from '../database/location.ts'
+import { needsRecovery, viewDatabase } from '../database/view.ts'
+import { LockkeeperError, messageOf } from '../errors.ts'
+import { type Assessment, type AssessOptions, assess, pendingOf } from '../migrations/assess.ts'
+import { bookkeepingTables } from '../migrations/bookkeeping.ts'
+import { expectedSchema } from '../migrations/expected.ts'
+import type { Migration } from '../migrations/model.ts'
+import { schemaFingerprint } from '../schema/fingerprint.ts'
+import { formatBytes } from '../units.ts'
+import { checkDrift, type DriftOptions } from '../validation/drift.ts'
+import { type Finding, failures, listFindings } from '../validation/findings.ts'
+import { step } from './events.ts'
+import type { MigrationOptions } from './options.ts'
+
+export interface Look {
+  readonly assessment: Assessment
+  /** What is to be run. */
+  readonly pending: readonly Migration[]
+  readonly warnings: readonly Finding[]
+}
+
+/** Nothing to run, in a database that is ours. */
+export function isDone({ assessment, pending }: Look): boolean {
+  return assessment.kind === 'managed' && pending.length === 0
+}
+
+/**
+ * Reads where the database stands and judges it. Where it is managed, its schema is compared with what its applied
+ * migrations describe; equal to the fingerprint of the last validated attempt, it need not be.
+ * @throws LockkeeperError `invalid` for drift, an edited or missing migration or a wrong order; `newer`; `missing`.
+ */
+export async function look(
+  connection: Connection,
+  migrations: readonly Migration[],
+  options: AssessOptions & { readonly drift: DriftOptions },
+  signal?: AbortSignal,
+): Promise<Look> {
+  const assessment = await assess(connection, migrations)
+  const pending = pendingOf(assessment, migrations, options)
+  if (assessment.kind !== 'managed') return { assessment, pending, warnings: [] }
+  const own = bookkeepingTables(assessment.bookkeeping)
+  const { fingerprint } = assessment.bookkeeping
+  if (fingerprint !== null && fingerprint === (await schemaFingerprint(connection, { exclude: own })))
+    return { assessment, pending, warnings: [] }
+  const expected = await expectedSchema(assessment.applied, signal)
+  const { findings } = await checkDrift(connection, expected, own, options.drift)
+  const wrong = failures(findings)
+  if (wrong.length > 0)
+    throw new LockkeeperError(
+      'invalid',
+      `the schema is not what the applied migrations describe (level ${assessment.level}):\n${listFindings(wrong)}`,
+      {
+        hint: 'Nothing was touched. Write a migration for what was changed by hand, or undo it; --drift warn deploys all the same, --ignore NAME leaves an object out.',
+        details: { level: assessment.level, findings: wrong.map(finding => finding.message) },
+      },
+    )
+  return { assessment, pending, warnings: findings }
+}
+
+export interface FirstLook {
+  readonly presence: Presence
+  /** No database, or none with anything in it. */
+  readonly empty: boolean
+  /** Undefined where only a job that may write can look: beside a writer, or after one that was killed. */
+  readonly look: Look | undefined
+}
+
+/** Looks without the lock, and without leaving a trace. */
+export async function lookFirst(
+  options: MigrationOptions & AssessOptions,
+  migrations: readonly Migration[],
+): Promise<FirstLook> {
+  const { database, listener, signal, viewInProcess = false } = options
+  return step(listener, 'look', async () => {
+    try {
+      const viewed = await viewDatabase(database, connection => look(connection, migrations, options, signal), {
+        inProcess: viewInProcess,
+        ...(signal === undefined ? {} : { signal }),
+      })
+      const { presence } = viewed
+      if (!('value' in viewed)) return { message: 'no database yet', value: { presence, empty: true, look: undefined } }
+      const { assessment, pending } = viewed.value
+      const empty = assessment.kind === 'empty'
+      const where = assessment.kind === 'managed' ? `at ${assessment.level ?? 'no level'}` : assessment.kind
+      const message = `${where}, ${pending.length} pending (${formatBytes(viewed.presence.bytes)})`
+      return { message, value: { presence, empty, look: viewed.value } }
+    } catch (error) {
+      // Behind the lock, SQLite recovers what is to be recovered, and what is in use is waited for.
+      if (!needsRecovery(error) && !(error instanceof LockkeeperError && error.code === 'busy')) throw error
+      const value = { presence: await inspectFile(database), empty: false, look: undefined }
+      return { message: `not without the lock: ${messageOf(error)}`, value }
+    }
+  })
+}

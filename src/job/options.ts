@@ -1,0 +1,64 @@
+/** What a job is given and what it gives back. Plain data; the command line fills it from its settings, a program by hand. */
+import type { Actor } from '../migrations/bookkeeping.ts'
+import type { DriftOptions } from '../validation/drift.ts'
+import type { Listener } from './events.ts'
+import type { RepositorySettings } from './save.ts'
+
+/** What every job on a live database needs. */
+export interface JobOptions {
+  /** Path of the database file. */
+  readonly database: string
+  /** Where the way back is kept. `none`: there is to be none, and that is meant; undefined: not said, an error once it is needed. */
+  readonly repository: RepositorySettings | 'none' | undefined
+  /** Milliseconds to wait for others to let go of the database. */
+  readonly lockTimeout: number
+  readonly actor: Actor
+  readonly listener: Listener
+  /** Ends the job at once, wherever it is; its reason is what the job rejects with. */
+  readonly signal?: AbortSignal
+  /** Look at the database in this very process; see `ViewOptions.inProcess`. Default false. */
+  readonly viewInProcess?: boolean
+}
+
+/** What a job that follows migrations needs as well. */
+export interface MigrationOptions extends JobOptions {
+  /** Folder of the migrations. */
+  readonly migrations: string
+  readonly drift: DriftOptions
+  readonly outOfOrder: 'fail' | 'allow'
+}
+
+export interface DeployOptions extends MigrationOptions {
+  /** Begin with an empty database although the repository has backups of one. */
+  readonly firstInstall: boolean
+  /** Take over a database without bookkeeping at the level that its schema equals. */
+  readonly adopt: boolean
+  /** Leave this version applied as the last one. */
+  readonly to?: string
+}
+
+export interface RowChange {
+  /** Null: the table was not there. */
+  readonly before: number | null
+  /** Null: the table is gone. */
+  readonly after: number | null
+}
+
+export interface ChangeResult {
+  /** `unchanged`: there was nothing to do, and nothing was touched. */
+  readonly outcome: 'unchanged' | 'changed'
+  readonly database: string
+  /** The highest applied version before and afterwards; null: none. */
+  readonly from: string | null
+  readonly level: string | null
+  /** Versions that the database had already when it was taken over. */
+  readonly adopted: readonly string[]
+  /** What was run, up or down, in this order. */
+  readonly versions: readonly { readonly version: string; readonly milliseconds: number }[]
+  /** The backup of what was there before; null: nothing was there, or none was wanted. */
+  readonly backup: string | null
+  readonly repository: string | null
+  readonly warnings: readonly string[]
+  /** Tables whose number of rows changed, or that came or went. */
+  readonly rows: Readonly<Record<string, RowChange>>
+}

@@ -1,0 +1,127 @@
+/** Carries out changes one after the other, and adds up what came of them. */
+import type { DatabaseProcess } from '../database/child-process.ts'
+import { LockkeeperError } from '../errors.ts'
+import type { MigrationRow } from '../migrations/bookkeeping.ts'
+import type { RowCounts } from '../migrations/rows.ts'
+import type { Finding } from '../validation/findings.ts'
+import { applyChange, type Change, type ChangeContext } from './change.ts'
+import type { Listener } from './events.ts'
+import type { Look } from './look.ts'
+import type { ChangeResult, MigrationOptions, RowChange } from './options.ts'
+import { recordFailure } from './record.ts'
+import { lockkeeperVersion } from '../version.ts'
+
+/** There was nothing to do. */
+export function unchanged({ database, repository, listener }: MigrationOptions, { assessment, warnings }: Look): ChangeResult {
+  warn(listener, warnings)
+  return {
+    outcome: 'unchanged',
+    database,
+    from: assessment.level,
+    level: assessment.level,
+    adopted: [],
+    versions: [],
+    backup: null,
+    repository: urlOf(repository),
+    warnings: warnings.map(warning => warning.message),
+    rows: {},
+  }
+}
+
+export interface Undertaking {
+  /** The table of versions. */
+  readonly table: string
+  readonly from: string | null
+  readonly backup: string | null
+  /** What was noticed before. */
+  readonly warnings: readonly Finding[]
+  /** Rows to be written with the first change, for a database that is taken over. */
+  readonly adopted: readonly MigrationRow[]
+  readonly changes: AsyncIterable<Change>
+}
+
+/** @throws LockkeeperError of the change that failed; its `details.committed` are the versions that stay applied. */
+export async function carryOut(db: DatabaseProcess, options: MigrationOptions, undertaking: Undertaking): Promise<ChangeResult> {
+  const { listener } = options
+  warn(listener, undertaking.warnings)
+  const context: ChangeContext = {
+    table: undertaking.table,
+    drift: options.drift,
+    actor: options.actor,
+    lockkeeperVersion,
+    backupId: undertaking.backup,
+    listener,
+  }
+  const versions: { version: string; milliseconds: number }[] = []
+  const warnings = [...undertaking.warnings]
+  let first: RowCounts | undefined
+  let last: RowCounts = new Map()
+  let level = undertaking.from
+  let { adopted } = undertaking
+  for await (const change of undertaking.changes) {
+    const changed = await orRecordFailure(db, change, context, adopted, versions)
+    for (const [version, milliseconds] of changed.durations) versions.push({ version, milliseconds })
+    warn(listener, changed.warnings)
+    warnings.push(...changed.warnings)
+    first ??= changed.rows.before
+    last = changed.rows.after
+    level = change.toLevel
+    adopted = []
+  }
+  return {
+    outcome: 'changed',
+    database: options.database,
+    from: undertaking.from,
+    level,
+    adopted: undertaking.adopted.map(row => row.version),
+    versions,
+    backup: undertaking.backup,
+    repository: urlOf(options.repository),
+    warnings: [...new Set(warnings.map(warning => warning.message))],
+    rows: rowChanges(first ?? last, last),
+  }
+}
+
+async function orRecordFailure(
+  db: DatabaseProcess,
+  change: Change,
+  context: ChangeContext,
+  adopted: readonly MigrationRow[],
+  before: readonly { readonly version: string }[],
+) {
+  const startedAt = new Date()
+  try {
+    return await applyChange(db, change, adopted, context)
+  } catch (error) {
+    if (!(error instanceof LockkeeperError) || !['failed', 'invalid'].includes(error.code)) throw error
+    try {
+      await recordFailure(db, change, context, error, startedAt)
+    } catch {
+      context.listener({ kind: 'warning', step: 'migrate', message: 'that it failed could not be recorded in the database' })
+    }
+    if (before.length === 0) throw error
+    const committed = before.map(({ version }) => version)
+    throw new LockkeeperError(error.code, `${error.message}\nCommitted before and still applied: ${committed.join(', ')}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+      details: { ...error.details, committed },
+    })
+  }
+}
+
+function warn(listener: Listener, warnings: readonly Finding[]): void {
+  for (const { message } of warnings) listener({ kind: 'warning', step: 'validate', message })
+}
+
+function rowChanges(before: RowCounts, after: RowCounts): Record<string, RowChange> {
+  const changes: Record<string, RowChange> = {}
+  for (const table of new Set([...before.keys(), ...after.keys()])) {
+    const change = { before: before.get(table) ?? null, after: after.get(table) ?? null }
+    if (change.before !== change.after) changes[table] = change
+  }
+  return changes
+}
+
+function urlOf(repository: MigrationOptions['repository']): string | null {
+  return repository === undefined || repository === 'none' ? null : repository.url
+}

@@ -1,0 +1,101 @@
+/** What a job writes into the bookkeeping about itself. */
+import type { Workspace } from '../database/connection.ts'
+import type { LockkeeperError } from '../errors.ts'
+import { type AuditEntry, recordAudit } from '../migrations/audit.ts'
+import {
+  bookkeepingTables,
+  createBookkeeping,
+  type EventRow,
+  type MigrationRow,
+  recordEvent,
+  recordMigration,
+} from '../migrations/bookkeeping.ts'
+import { schemaFingerprint } from '../schema/fingerprint.ts'
+import type { Change, ChangeContext } from './change.ts'
+
+export interface Recorded {
+  /** Rows for versions that a database had when it was taken over. */
+  readonly adopted: readonly MigrationRow[]
+  /** Milliseconds by version. */
+  readonly durations: ReadonlyMap<string, number>
+  readonly startedAt: Date
+  readonly milliseconds: number
+  /** The schema differs from what the migrations describe, and that was tolerated. */
+  readonly drifted: boolean
+}
+
+/** Records a change that went well, inside its own transaction. */
+export async function recordChange(
+  db: Workspace,
+  change: Change,
+  context: ChangeContext,
+  { adopted, durations, startedAt, milliseconds, drifted }: Recorded,
+): Promise<void> {
+  const { table } = context
+  // A schema in which drift was tolerated is looked at anew each time.
+  const fingerprint = drifted ? null : await schemaFingerprint(db, { exclude: bookkeepingTables(context) })
+  await createBookkeeping(db, table)
+  const rows = change.steps.map(step => step.record(durations.get(step.runnable.version) ?? 0))
+  for (const row of [...adopted, ...rows]) await recordMigration(db, table, row)
+  const entries: AuditEntry[] = [
+    ...adopted.map(({ version }) => ({ version, action: 'adopt' as const, table, changes: { backup: context.backupId } })),
+    ...rows.map(({ version, execution_time_ms }) => ({
+      version,
+      action: change.action,
+      table,
+      changes: { from: change.fromLevel, to: change.toLevel, execution_time_ms, backup: context.backupId },
+    })),
+  ]
+  await recordAudit(db, entries)
+  await recordEvent(db, {
+    ...eventOf(change, adopted, context, startedAt, milliseconds),
+    outcome: 'ok',
+    to_level: change.toLevel,
+    error_message: null,
+    schema_fingerprint: fingerprint,
+  })
+}
+
+/** Records that an attempt failed, in a transaction of its own; the application's tables are as they were. */
+export async function recordFailure(
+  db: Workspace,
+  change: Change,
+  context: ChangeContext,
+  error: LockkeeperError,
+  startedAt: Date,
+): Promise<void> {
+  const { table } = context
+  const culprit = change.steps.find(step => step.runnable.version === error.details['version'])
+  await db.exec('BEGIN IMMEDIATE')
+  await createBookkeeping(db, table)
+  if (culprit !== undefined && change.action === 'migrate')
+    await recordMigration(db, table, { ...culprit.record(0), status: 'failed', error_message: error.message })
+  await recordEvent(db, {
+    ...eventOf(change, [], context, startedAt, Date.now() - startedAt.getTime()),
+    outcome: 'failed',
+    to_level: change.fromLevel,
+    error_message: error.message,
+    schema_fingerprint: null,
+  })
+  await db.exec('COMMIT')
+}
+
+function eventOf(
+  change: Change,
+  adopted: readonly MigrationRow[],
+  context: ChangeContext,
+  startedAt: Date,
+  milliseconds: number,
+) {
+  const { action, fromLevel, steps } = change
+  return {
+    action,
+    started_at: startedAt.toISOString(),
+    duration_ms: Math.round(milliseconds),
+    from_level: fromLevel,
+    versions_json: JSON.stringify([...adopted.map(row => row.version), ...steps.map(step => step.runnable.version)]),
+    backup_id: context.backupId,
+    lockkeeper_version: context.lockkeeperVersion,
+    ...context.actor,
+  } satisfies Partial<EventRow>
+}

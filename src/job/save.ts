@@ -1,0 +1,146 @@
+/** Backups as a job makes them: the repository opened, the facts read from the database, the bytes stored. */
+import { basename } from 'node:path'
+import { listBackups } from '../backup/catalog.ts'
+import { type BackupFacts, type BackupResult, createBackup } from '../backup/create.ts'
+import { openRepository, type Repository } from '../backup/repository.ts'
+import type { Tier } from '../backup/format.ts'
+import type { Connection } from '../database/connection.ts'
+import { LockkeeperError } from '../errors.ts'
+import { appliedVersions, levelOf } from '../migrations/assess.ts'
+import { type Actor, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
+import { schemaFingerprint } from '../schema/fingerprint.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import { openStore, type StoreOptions } from '../storage/open.ts'
+import { formatBytes } from '../units.ts'
+import type { Listener } from './events.ts'
+import type { JobOptions } from './options.ts'
+import { engineVersions } from '../version.ts'
+
+export interface RepositorySettings {
+  /** `file:///path` or `s3://bucket/prefix`. */
+  readonly url: string
+  readonly store?: StoreOptions
+  /** Go on although the repository was made for a database of another name. Default false. */
+  readonly allowOtherDatabase?: boolean
+}
+
+/** Opens the repository of a database for the time of `work`. @throws as `openStore` and `openRepository` */
+export async function withRepository<T>(
+  settings: RepositorySettings,
+  database: string,
+  { create }: { readonly create: boolean },
+  work: (repository: Repository) => Promise<T>,
+): Promise<T> {
+  const store: ObjectStore = await openStore(settings.url, settings.store)
+  try {
+    const repository = await openRepository(store, {
+      databaseName: basename(database),
+      create,
+      allowOtherDatabase: settings.allowOtherDatabase ?? false,
+    })
+    return await work(repository)
+  } finally {
+    await store.close()
+  }
+}
+
+/** @throws LockkeeperError `config` unless there is a repository or it was said that there is to be none. */
+export function repositoryOf({ repository }: JobOptions): RepositorySettings | undefined {
+  if (repository === undefined)
+    throw new LockkeeperError('config', 'there is something to change, but no repository for the backup before it', {
+      hint: 'Set LOCKKEEPER_REPOSITORY (or --repository) to s3://bucket/prefix or file:///path; --no-backup if there is to be no way back.',
+    })
+  return repository === 'none' ? undefined : repository
+}
+
+export interface SaveOptions {
+  readonly tiers: readonly Tier[]
+  readonly note?: string
+  readonly actor: Actor
+  readonly listener: Listener
+  readonly signal?: AbortSignal
+}
+
+/** What a manifest says of a database, read through a connection to it. */
+export type Described = Pick<BackupFacts, 'database' | 'schema'>
+
+export async function describeDatabase(connection: Connection): Promise<Described> {
+  const pragma = async (name: string) => Object.values((await connection.all<Record<string, string | number>>(`PRAGMA ${name}`))[0] ?? {})[0]
+  const bookkeeping = await readBookkeeping(connection)
+  const applied = appliedVersions(bookkeeping.rows)
+  return {
+    database: {
+      pageSize: Number(await pragma('page_size')),
+      journalMode: String(await pragma('journal_mode')),
+      encoding: String(await pragma('encoding')),
+    },
+    schema: {
+      level: levelOf(applied),
+      fingerprint: await schemaFingerprint(connection, { exclude: bookkeepingTables(bookkeeping) }),
+      applied: applied.size,
+    },
+  }
+}
+
+/** Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. */
+export async function save(repository: Repository, file: string, described: Described, options: SaveOptions): Promise<BackupResult> {
+  const start = performance.now()
+  const { listener, signal, actor, note, tiers } = options
+  const result = await createBackup(
+    repository,
+    file,
+    { ...described, tiers, ...(note === undefined ? {} : { note }), engine: engineVersions(), by: originOf(actor) },
+    {
+      ...(signal === undefined ? {} : { signal }),
+      reuseIfUnchanged: true,
+      onProgress: ({ bytes, total }) => listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
+    },
+  )
+  listener({ kind: 'step', step: 'backup', message: describeResult(result, repository), milliseconds: performance.now() - start })
+  return result
+}
+
+function describeResult(result: BackupResult, { store }: Repository): string {
+  const { existing, id, manifest, stored } = result
+  const size = formatBytes(manifest.database.bytes)
+  if (existing !== undefined) return `${id} in ${store.url} has these very bytes already (${size})`
+  const added = `${stored.chunks} new ${stored.chunks === 1 ? 'chunk' : 'chunks'} (${formatBytes(stored.bytes)})`
+  return `${id} in ${store.url}: ${size}, ${stored.chunks === 0 ? 'nothing new to store' : added}, read back`
+}
+
+function originOf({ host, ...rest }: Actor) {
+  const known = Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== null)
+  return { host: host ?? 'unknown', ...Object.fromEntries(known) }
+}
+
+/** Whether the repository has a backup of this database, other than of an empty one. */
+export async function hasBackups(repository: Repository): Promise<{ readonly newest: string; readonly count: number } | undefined> {
+  const { backups, problems } = await listBackups(repository)
+  const newest = backups.at(-1)
+  if (newest !== undefined) return { newest: newest.manifest.id, count: backups.length }
+  if (problems.length > 0)
+    throw new LockkeeperError('invalid', `the manifests in ${repository.store.url} cannot be read`, {
+      hint: 'Backups may be there: lockkeeper backups says what is wrong with them. To start anew all the same: --first-install.',
+    })
+  return undefined
+}
+
+/** The fourth step: a backup of exactly the bytes that are about to change; null where none is wanted. Under the lock. */
+export async function wayBack(db: Connection, options: JobOptions, tier: Tier): Promise<string | null> {
+  const { actor, database, listener, signal } = options
+  const settings = repositoryOf(options)
+  if (settings === undefined) {
+    listener({ kind: 'warning', step: 'backup', message: 'no backup, as told: there will be no way back' })
+    return null
+  }
+  const described = await describeDatabase(db)
+  return withRepository(settings, database, { create: true }, async repository => {
+    const { id } = await save(repository, database, described, {
+      tiers: [tier],
+      actor,
+      listener,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    return id
+  })
+}

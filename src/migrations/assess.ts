@@ -1,0 +1,120 @@
+/** Where a database stands against a list of migrations: what is applied, what is pending, what does not fit. */
+import { type Bookkeeping, bookkeepingTables, type MigrationRow, readBookkeeping } from './bookkeeping.ts'
+import type { Connection } from '../database/connection.ts'
+import { LockkeeperError } from '../errors.ts'
+import type { Migration } from './model.ts'
+import { compareVersions } from './order.ts'
+
+export interface Assessment {
+  /**
+   * - `empty`: nothing of an application, so a first install (one that failed before may have left its record)
+   * - `unmanaged`: tables, but no history of ours: an ORM or another tool made it
+   * - `managed`: ours
+   */
+  readonly kind: 'empty' | 'unmanaged' | 'managed'
+  readonly bookkeeping: Bookkeeping
+  /** The highest applied version, or null. */
+  readonly level: string | null
+  /** Applied ones that the folder has, in its order. */
+  readonly applied: readonly Migration[]
+  readonly pending: readonly Migration[]
+}
+
+export interface AssessOptions {
+  /** A pending migration that sorts before an applied one. Default fail. */
+  readonly outOfOrder: 'fail' | 'allow'
+  /** Leave this version applied as the last one. Default all. */
+  readonly to?: string
+}
+
+/** Reads; judges nothing. */
+export async function assess(connection: Connection, migrations: readonly Migration[]): Promise<Assessment> {
+  const bookkeeping = await readBookkeeping(connection)
+  const applied = appliedVersions(bookkeeping.rows)
+  const ours = bookkeepingTables(bookkeeping)
+  const [others] = await connection.all<{ n: number }>(
+    `SELECT count(*) AS n FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT IN (?, ?)`,
+    ...ours,
+  )
+  const managed = bookkeeping.rows.some(row => row.status !== 'failed')
+  return {
+    kind: managed ? 'managed' : others?.n === 0 ? 'empty' : 'unmanaged',
+    bookkeeping,
+    level: levelOf(applied),
+    applied: migrations.filter(migration => applied.has(migration.version)),
+    pending: migrations.filter(migration => !applied.has(migration.version)),
+  }
+}
+
+/** The versions that are applied now. */
+export function appliedVersions(rows: readonly MigrationRow[]): ReadonlySet<string> {
+  return new Set(rows.filter(row => row.status === 'applied').map(row => row.version))
+}
+
+/** The highest of some versions, or null where there is none. */
+export function levelOf(versions: Iterable<string>): string | null {
+  return [...versions].toSorted(compareVersions).at(-1) ?? null
+}
+
+/**
+ * Refuses a history that the folder does not fit, all of it in one message.
+ * @returns what is to be run, cut off at `to`
+ * @throws LockkeeperError `newer` when the database is ahead of the folder, `invalid` for edited or missing files and
+ * for a wrong order, `missing` for an unknown `to`.
+ */
+export function pendingOf(
+  assessment: Assessment,
+  migrations: readonly Migration[],
+  { outOfOrder, to }: AssessOptions,
+): readonly Migration[] {
+  refuseNewer(assessment, migrations)
+  const problems = [...historyProblems(assessment, migrations)]
+  const pending = cutAt(assessment, migrations, to)
+  if (outOfOrder === 'fail') {
+    const { level } = assessment
+    for (const { version } of pending)
+      if (level !== null && compareVersions(version, level) < 0)
+        problems.push(`${version} is pending, but ${level}, which comes after it, is applied`)
+  }
+  if (problems.length > 0)
+    throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
+      hint: 'Applied migrations are never edited, renamed or removed: put the files back as they were and make the change in a new one. A pending one that comes late: --out-of-order allow.',
+      details: { problems },
+    })
+  return pending
+}
+
+function* historyProblems(assessment: Assessment, migrations: readonly Migration[]): Generator<string> {
+  const known = new Map(migrations.map(migration => [migration.version, migration]))
+  for (const row of assessment.bookkeeping.rows) {
+    if (row.status !== 'applied') continue
+    const migration = known.get(row.version)
+    if (migration === undefined) yield `${row.version} is applied, but its file is gone`
+    else if (migration.checksum !== row.checksum)
+      yield `${row.version} was edited after it was applied at ${row.applied_at}: its checksum is ${short(migration.checksum)}, applied was ${short(row.checksum)} (${migration.file})`
+  }
+}
+
+function refuseNewer({ level, bookkeeping }: Assessment, migrations: readonly Migration[]): void {
+  const highest = levelOf(migrations.map(migration => migration.version))
+  if (level === null || highest === null || compareVersions(level, highest) <= 0) return
+  const unknown = [...appliedVersions(bookkeeping.rows)].filter(version => compareVersions(version, highest) > 0)
+  throw new LockkeeperError('newer', `the database is at ${level}; this image knows migrations up to ${highest}`, {
+    hint: `Deploy the image that has ${unknown.join(', ')}, or go back first: with that image, lockkeeper rollback --to ${highest}.`,
+    details: { level, highest, unknown },
+  })
+}
+
+function cutAt(assessment: Assessment, migrations: readonly Migration[], to: string | undefined): readonly Migration[] {
+  if (to === undefined) return assessment.pending
+  const last = migrations.findIndex(migration => migration.version === to)
+  if (last === -1)
+    throw new LockkeeperError('missing', `there is no migration ${to}`, {
+      hint: `Known are: ${migrations.map(migration => migration.version).join(', ')}.`,
+    })
+  return assessment.pending.filter(migration => migrations.indexOf(migration) <= last)
+}
+
+function short(checksum: string): string {
+  return checksum.slice(0, 12)
+}

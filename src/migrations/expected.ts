@@ -1,0 +1,47 @@
+/** The schema that ought to be there: what a list of migrations builds, found by running them in memory. */
+import type { Workspace } from '../database/connection.ts'
+import { openMemory } from '../database/memory.ts'
+import { readSchema, type Schema } from '../schema/read.ts'
+import { replaySchema } from '../schema/replay.ts'
+import { applyScript, upOf } from './apply.ts'
+import type { Migration } from './model.ts'
+
+/**
+ * The schema after all of them; of none, an empty one.
+ * @throws LockkeeperError `failed` when one of them does not run on an empty database.
+ */
+export function expectedSchema(migrations: readonly Migration[], signal?: AbortSignal): Promise<Schema> {
+  return replaySchema(
+    () => openFor(migrations, signal),
+    async memory => {
+      for (const migration of migrations) await replay(memory, migration)
+    },
+  )
+}
+
+/** The same, handed out after each of them. */
+export async function* replayEach(
+  migrations: readonly Migration[],
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly migration: Migration; readonly schema: Schema }> {
+  const memory = await openFor(migrations, signal)
+  try {
+    for (const migration of migrations) {
+      await replay(memory, migration)
+      yield { migration, schema: await readSchema(memory) }
+    }
+  } finally {
+    await memory.close()
+  }
+}
+
+function openFor(migrations: readonly Migration[], signal: AbortSignal | undefined): Promise<Workspace> {
+  return openMemory({ scripts: migrations.some(migration => migration.up.kind === 'module') }, signal)
+}
+
+async function replay(memory: Workspace, migration: Migration): Promise<void> {
+  const { transaction } = migration.directives
+  if (transaction) await memory.exec('BEGIN')
+  await applyScript(memory, upOf(migration))
+  if (transaction) await memory.exec('COMMIT')
+}

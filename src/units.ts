@@ -1,0 +1,34 @@
+/** Durations and sizes as people write them. */
+
+const milliseconds = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** `90s`, `15m`, `48h`, `7d`, `500ms`, `1h30m` to milliseconds. @throws Error that says what is expected. */
+export function parseDuration(text: string): number {
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)]
+  if (parts.length === 0 || parts.map(part => part[0]).join('') !== text)
+    throw new Error(`"${text}" is not a duration such as 90s, 15m or 48h`)
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * milliseconds[unit as keyof typeof milliseconds], 0)
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** Bytes for a person: `1.5 MiB`. */
+export function formatBytes(bytes: number): string {
+  let unit = 0
+  let value = bytes
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
+}
+
+/** Milliseconds for a person: `12 ms`, `3.4 s`, `2 min 5 s`, `3 h 10 min`, `12 d`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes < 60) return `${minutes} min ${Math.round((ms % 60_000) / 1000)} s`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d`
+}
