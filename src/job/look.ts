@@ -73,7 +73,7 @@ export async function lookFirst(
   migrations: readonly Migration[],
 ): Promise<FirstLook> {
   const { database, listener, signal, viewInProcess = false } = options
-  return step(listener, 'look', async () => {
+  return step<FirstLook>(listener, 'look', async () => {
     try {
       const viewed = await viewDatabase(database, connection => look(connection, migrations, options, signal), {
         inProcess: viewInProcess,

@@ -1,5 +1,5 @@
 /** Where a database stands against a list of migrations: what is applied, what is pending, what does not fit. */
-import { type Bookkeeping, bookkeepingTables, type MigrationRow, readBookkeeping } from './bookkeeping.ts'
+import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import type { Migration } from './model.ts'
@@ -44,11 +44,6 @@ export async function assess(connection: Connection, migrations: readonly Migrat
     applied: migrations.filter(migration => applied.has(migration.version)),
     pending: migrations.filter(migration => !applied.has(migration.version)),
   }
-}
-
-/** The versions that are applied now. */
-export function appliedVersions(rows: readonly MigrationRow[]): ReadonlySet<string> {
-  return new Set(rows.filter(row => row.status === 'applied').map(row => row.version))
 }
 
 /** The highest of some versions, or null where there is none. */

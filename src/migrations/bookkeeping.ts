@@ -92,6 +92,11 @@ export async function readBookkeeping(connection: Connection): Promise<Bookkeepi
   return { table, exists: true, foreign, rows, fingerprint: last?.schema_fingerprint ?? null }
 }
 
+/** The versions that are applied now. */
+export function appliedVersions(rows: readonly MigrationRow[]): ReadonlySet<string> {
+  return new Set(rows.filter(row => row.status === 'applied').map(row => row.version))
+}
+
 /** All attempts, the newest first. */
 export async function readEvents(connection: Connection): Promise<EventRow[]> {
   const [there] = await connection.all(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '${eventsTable}'`)

@@ -144,11 +144,11 @@ describe('SQLite itself', () => {
   /** After this only the end or a `;` is allowed, so that SQLite names whatever token comes next, as it sees it. */
   function nextTokenBySqlite(sql: string): { text: string; illegal: boolean } | undefined {
     try {
-      db.prepare(`COMMIT TRANSACTION a ${sql}`)
+      db.prepare(`COMMIT TRANSACTION [a]${sql}`)
       return undefined
     } catch (error) {
       const message = (error as Error).message
-      const near = /^near "([^]*)": syntax error$/.exec(message) ?? /^unrecognized token: "([^]*)"$/.exec(message)
+      const near = /^near "(.*)": syntax error$/s.exec(message) ?? /^unrecognized token: "(.*)"$/s.exec(message)
       if (near === null) throw new Error(`SQLite said something else of ${JSON.stringify(sql)}: ${message}`)
       return { text: near[1]!, illegal: message.startsWith('unrecognized') }
     }

@@ -1,0 +1,92 @@
+/** Taking migrations back: the same steps and guards as a deploy, with the downs. */
+import { assess, levelOf } from '../migrations/assess.ts'
+import { appliedVersions } from '../migrations/bookkeeping.ts'
+import { expectedSchema } from '../migrations/expected.ts'
+import type { Migration } from '../migrations/model.ts'
+import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
+import { viewDatabase } from '../database/view.ts'
+import { LockkeeperError } from '../errors.ts'
+import type { Change } from './change.ts'
+import { readMigrations } from './deploy.ts'
+import type { ChangeResult, MigrationOptions } from './options.ts'
+import { carryOut } from './outcome.ts'
+import { repositoryOf, wayBack } from './save.ts'
+import { realDatabasePath, take } from './take.ts'
+
+export interface RollbackOptions extends MigrationOptions {
+  readonly target: RollbackTarget
+  /** Let the downs delete rows. */
+  readonly allowRowLoss: boolean
+}
+
+/** @throws LockkeeperError as `deploy`, and as `downsOf` */
+export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
+  const options = { ...given, database: await realDatabasePath(given.database) }
+  const migrations = await readMigrations(options)
+  await refuseEarly(options, migrations)
+  repositoryOf(options)
+  const db = await take(options, false)
+  try {
+    const { bookkeeping, level } = await assess(db, migrations)
+    const downs = downsOf(bookkeeping.rows, migrations, options.target)
+    const backup = await wayBack(db, options, 'pre-migration')
+    const applied = appliedVersions(bookkeeping.rows)
+    const changes = plan(migrations, applied, downs, options)
+    return await carryOut(db, options, { table: bookkeeping.table, from: level, backup, warnings: [], adopted: [], changes })
+  } finally {
+    await db.close()
+  }
+}
+
+/** What is wrong with the request is said before anybody is locked out. */
+async function refuseEarly(options: RollbackOptions, migrations: readonly Migration[]): Promise<void> {
+  const { database, target, viewInProcess = false } = options
+  const viewed = await viewDatabase(database, connection => assess(connection, migrations), { inProcess: viewInProcess })
+  if (!('value' in viewed))
+    throw new LockkeeperError('missing', `there is no database at ${database}`, {
+      hint: 'Is DATABASE_URL right, and the volume mounted? lockkeeper restore --latest brings a lost one back.',
+    })
+  downsOf(viewed.value.bookkeeping.rows, migrations, target)
+}
+
+/** All downs that can share a transaction do; what the remaining migrations describe is what is left. */
+async function* plan(
+  migrations: readonly Migration[],
+  applied: ReadonlySet<string>,
+  downs: readonly Down[],
+  { allowRowLoss, signal }: RollbackOptions,
+): AsyncGenerator<Change> {
+  const left = new Set(applied)
+  for (const group of groupsOf(downs)) {
+    const fromLevel = levelOf(left)
+    for (const { row } of group) left.delete(row.version)
+    yield {
+      action: 'rollback',
+      steps: group.map(({ row, runnable }) => ({
+        runnable,
+        allowRowLoss: allowRowLoss ? 'any' : [],
+        record: () => ({ ...row, status: 'rolled_back', rollback_applied: 1, rollback_at: new Date().toISOString() }),
+      })),
+      transaction: group[0]?.directives.transaction ?? true,
+      foreignKeys: group[0]?.directives.foreignKeys ?? false,
+      expected: await expectedSchema(
+        migrations.filter(({ version }) => left.has(version)),
+        signal,
+      ),
+      fromLevel,
+      toLevel: levelOf(left),
+    }
+  }
+}
+
+function groupsOf(downs: readonly Down[]): Down[][] {
+  const groups: Down[][] = []
+  for (const down of downs) {
+    const last = groups.at(-1)
+    const before = last?.[0]?.directives
+    const { transaction, foreignKeys } = down.directives
+    if (last !== undefined && transaction && before?.transaction === true && before.foreignKeys === foreignKeys) last.push(down)
+    else groups.push([down])
+  }
+  return groups
+}
