@@ -4,7 +4,7 @@
  * reads `process.env`, listens to signals, prints and exits.
  */
 import { CommanderError } from 'commander'
-import { backupCommand } from './commands/backup.ts'
+import { backup } from './commands/backup.ts'
 import { backups } from './commands/backups.ts'
 import type { Command, Outcome } from './commands/command.ts'
 import { history } from './commands/history.ts'
@@ -23,7 +23,7 @@ import { redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
 import { lockkeeperVersion } from './version.ts'
 
-const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backupCommand, backups, restore]
+const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backup, backups, restore]
 
 /** What every command takes. */
 const general = ['timeout', 'logFormat', 'terminationLog'] as const
@@ -99,9 +99,12 @@ function finish(config: Config<SettingName>, json: boolean, outcome: Outcome): n
 function fail(config: Config<SettingName> | undefined, json: boolean, thrown: unknown): never {
   const error = asLockkeeperError(thrown)
   const { code, details, exitCode, hint, message } = error
-  if (json) stdout(`${JSON.stringify({ error: { code, exit: exitCode, message, hint: hint ?? null, details } }, null, 2)}\n`)
+  if (json)
+    stdout(`${JSON.stringify({ error: { code, exit: exitCode, message, hint: hint ?? null, details } }, null, 2)}\n`)
   if (config?.logFormat === 'json' || (config?.logFormat === undefined && !process.stderr.isTTY))
-    stderr(`${JSON.stringify({ level: 'error', time: new Date().toISOString(), code, exit: exitCode, msg: message, hint })}\n`)
+    stderr(
+      `${JSON.stringify({ level: 'error', time: new Date().toISOString(), code, exit: exitCode, msg: message, hint })}\n`,
+    )
   else stderr(`\nerror: ${message}\n${hint === undefined ? '' : `\n  ${hint}\n`}`)
   lastWord(config, message, { code, exit: exitCode, ...(hint === undefined ? {} : { hint }) })
   process.exit(exitCode)

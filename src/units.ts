@@ -7,7 +7,10 @@ export function parseDuration(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)]
   if (parts.length === 0 || parts.map(part => part[0]).join('') !== text)
     throw new Error(`"${text}" is not a duration such as 90s, 15m or 48h`)
-  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * milliseconds[unit as keyof typeof milliseconds], 0)
+  return parts.reduce(
+    (sum, [, number, unit]) => sum + Number(number) * milliseconds[unit as keyof typeof milliseconds],
+    0,
+  )
 }
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

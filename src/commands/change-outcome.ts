@@ -6,7 +6,14 @@ import type { Outcome } from './command.ts'
 export function changeOutcome(result: ChangeResult, verb: 'applied' | 'rolled back'): Outcome {
   const { backup, from, level, outcome, repository, versions } = result
   const sentence = sentenceOf(result, verb)
-  const facts = { outcome, from, level, versions: versions.map(({ version }) => version).slice(0, 10), backup, repository }
+  const facts = {
+    outcome,
+    from,
+    level,
+    versions: versions.map(({ version }) => version).slice(0, 10),
+    backup,
+    repository,
+  }
   return { sentence, text: textOf(result, sentence), document: result, facts }
 }
 
@@ -20,12 +27,14 @@ function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult, v
 function textOf(result: ChangeResult, sentence: string): string {
   if (result.outcome === 'unchanged') return sentence
   const lines = [sentence]
-  for (const { version, milliseconds } of result.versions) lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}`)
+  for (const { version, milliseconds } of result.versions)
+    lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}`)
   const rows = Object.entries(result.rows)
   const created = rows.filter(([, { before }]) => before === null)
   if (created.length > 0) lines.push(`  ${created.length} new tables: ${shorten(created.map(([table]) => table))}`)
   for (const [table, change] of rows) if (change.before !== null) lines.push(`  ${table}: ${describe(change)}`)
-  if (result.backup !== null) lines.push(`  backup of what was there before: ${result.backup}`, `  in ${result.repository}`)
+  if (result.backup !== null)
+    lines.push(`  backup of what was there before: ${result.backup}`, `  in ${result.repository}`)
   return lines.join('\n')
 }
 

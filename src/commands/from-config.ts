@@ -1,14 +1,15 @@
 /** From resolved settings to what the library takes; shared by the commands that need the same things. */
 import { existsSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import type { Config } from '../config/settings.ts'
+import { LockkeeperError } from '../errors.ts'
 import type { MigrationOptions } from '../job/options.ts'
 import type { RepositorySettings } from '../job/save.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { Context } from './command.ts'
 
 export const actorSettings = ['pod', 'namespace', 'node', 'image', 'job'] as const
-export const repositorySettings = ['repository', 's3PathStyle', 'allowOtherDatabase'] as const
+export const repositorySettings = ['repository', 'allowOtherDatabase'] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder'] as const
 export const changeSettings = [
   'database',
@@ -30,13 +31,30 @@ export function actorOf(config: Config<(typeof actorSettings)[number]>): Actor {
 }
 
 export function repositoryFrom(config: Config<(typeof repositorySettings)[number]>): RepositorySettings | undefined {
-  const { repository, s3PathStyle, allowOtherDatabase } = config
-  if (repository === undefined) return undefined
-  return { url: repository, store: { s3: { pathStyle: s3PathStyle } }, allowOtherDatabase }
+  const { repository, allowOtherDatabase } = config
+  return repository === undefined ? undefined : { url: repository, allowOtherDatabase }
+}
+
+/** For commands that are nothing without one. @throws LockkeeperError `config` */
+export function requiredRepository(config: Config<(typeof repositorySettings)[number]>): RepositorySettings {
+  const repository = repositoryFrom(config)
+  if (repository !== undefined) return repository
+  throw new LockkeeperError('config', 'no repository is named', {
+    hint: 'Set LOCKKEEPER_REPOSITORY (or --repository) to s3://bucket/prefix or file:///path.',
+  })
+}
+
+/** A folder with room for a copy of the database. */
+export function temporaryFolder({ tmpdir: folder }: Config<'tmpdir'>): string {
+  return folder ?? tmpdir()
 }
 
 /** What the jobs that change a database by migrations need. */
-export function changeOptions({ config, listener, signal }: Context<(typeof changeSettings)[number]>): MigrationOptions {
+export function changeOptions({
+  config,
+  listener,
+  signal,
+}: Context<(typeof changeSettings)[number]>): MigrationOptions {
   return {
     database: config.database,
     migrations: migrationsFolder(config),

@@ -1,5 +1,5 @@
 /** The commands as a program for commander: options from the table of settings, help with examples and exit codes. */
-import { Command as Program, Option } from 'commander'
+import { Option, Command as Program } from 'commander'
 import { optionName, type SettingName, settings } from '../config/settings.ts'
 import { exitCodes } from '../errors.ts'
 import type { Command } from './command.ts'
@@ -23,7 +23,9 @@ export function program(
   execute: Execute,
 ): Program {
   const root = new Program('lockkeeper')
-    .description('Before an application starts: lock its SQLite database, back it up, migrate it, validate it, or refuse.')
+    .description(
+      'Before an application starts: lock its SQLite database, back it up, migrate it, validate it, or refuse.',
+    )
     .version(version, '--version', 'print the version')
     .helpCommand('help [command]', 'show what a command does')
     .showSuggestionAfterError()

@@ -1,6 +1,6 @@
+import { changeOutcome } from './change-outcome.ts'
 import { command } from './command.ts'
 import { changeOptions, changeSettings } from './from-config.ts'
-import { changeOutcome } from './change-outcome.ts'
 
 export const run = command({
   name: 'run',

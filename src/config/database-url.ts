@@ -23,7 +23,9 @@ function sqlAlchemyPath(value: string, workingDirectory: string): string {
   const rest = value.slice(value.indexOf(':') + 1).replace(/\?.*$/s, '')
   const authority = /^\/\/([^/]*)(?:\/(.*))?$/s.exec(rest)
   if (authority !== null && authority[1] !== '')
-    throw refuse('after sqlite:// comes a third slash, for there is no host: sqlite:///relative.db or sqlite:////absolute.db')
+    throw refuse(
+      'after sqlite:// comes a third slash, for there is no host: sqlite:///relative.db or sqlite:////absolute.db',
+    )
   const path = authority === null ? rest : (authority[2] ?? '')
   if (path === '' || path === ':memory:') throw refuse('a database in memory has nothing to migrate')
   const relative = resolve(workingDirectory, path)

@@ -4,8 +4,8 @@
  */
 import envVar from 'env-var'
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { databasePath } from './database-url.ts'
 import { parseDuration } from '../units.ts'
+import { databasePath } from './database-url.ts'
 
 const accessors = {
   asDuration: (value: string) => parseDuration(value),
@@ -122,12 +122,11 @@ export const settings = {
     help: 'let the downs delete rows',
     read: flag,
   }),
-  s3PathStyle: declare({
-    flags: '--s3-path-style <auto|on|off>',
-    env: 'LOCKKEEPER_S3_PATH_STYLE',
-    help: 'the bucket in the path of a URL rather than in its host; auto: on with an endpoint of your own',
-    fallback: 'auto',
-    read: variable => variable.required().asEnum(['auto', 'on', 'off'] as const),
+  tmpdir: declare({
+    flags: '--tmpdir <folder>',
+    env: 'LOCKKEEPER_TMPDIR',
+    help: "a folder with room for a copy of the database (default: the system's)",
+    read: optional,
   }),
   logFormat: declare({
     flags: '--log-format <json|pretty>',
@@ -164,7 +163,12 @@ export type Config<Names extends SettingName> = {
 
 /** The option as commander names it in its values: `--no-backup` is `backup`, negated. */
 export function optionName(flags: string): string {
-  return flags.split(' ')[0]?.replace(/^--(no-)?/, '').replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) ?? ''
+  return (
+    flags
+      .split(' ')[0]
+      ?.replace(/^--(no-)?/, '')
+      .replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) ?? ''
+  )
 }
 
 /**
@@ -194,14 +198,21 @@ export function resolveSettings<Name extends SettingName>(
     }
   }
   if (problems.length > 0)
-    throw new LockkeeperError('config', problems.length === 1 ? (problems[0] ?? '') : `several settings are wrong:\n  ${problems.join('\n  ')}`, {
-      hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help shows every setting.',
-      details: { problems },
-    })
+    throw new LockkeeperError(
+      'config',
+      problems.length === 1 ? (problems[0] ?? '') : `several settings are wrong:\n  ${problems.join('\n  ')}`,
+      {
+        hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help shows every setting.',
+        details: { problems },
+      },
+    )
   return Object.freeze(config) as Config<Name>
 }
 
 /** env-var's own sentences begin with its name and the variable's. */
 function plain(message: string, env: string): string {
-  return message.replace(/^env-var: /, '').replace(`"${env}" `, '').replace(/, but was not set$/, ' and is not set')
+  return message
+    .replace(/^env-var: /, '')
+    .replace(`"${env}" `, '')
+    .replace(/, but was not set$/, ' and is not set')
 }

@@ -10,6 +10,7 @@ import { LockkeeperError } from '../errors.ts'
 import { DatabaseProcess } from './child-process.ts'
 import { explainSqliteError, isBusy } from './explain.ts'
 import { fileSize, fileUri } from './location.ts'
+import type { OpenOptions } from './native.ts'
 
 export interface ExclusiveOptions {
   /** Create the database if it is not there. Default false. */
@@ -34,7 +35,9 @@ export async function openExclusive(path: string, options: ExclusiveOptions): Pr
   let child: DatabaseProcess | undefined
   try {
     child = await DatabaseProcess.open({ location }, options.signal)
-    await waitForLock(child, location, path, options)
+    // In WAL mode locking_mode has to be set before the first read, so that the log's index is not shared memory.
+    const statement = 'PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT'
+    await waitUntilFree(child, { location }, path, options, statement)
     await emptyLog(child, path)
     return child
   } catch (error) {
@@ -43,35 +46,35 @@ export async function openExclusive(path: string, options: ExclusiveOptions): Pr
   }
 }
 
-async function waitForLock(
+/**
+ * Runs the statement that takes the lock until nobody refuses it. Between two attempts the connection is opened anew: in
+ * exclusive mode a refused one may keep a shared lock, which would keep the other process from committing.
+ * @throws LockkeeperError `busy` after the time-out
+ */
+export async function waitUntilFree(
   child: DatabaseProcess,
-  location: string,
+  open: OpenOptions,
   path: string,
-  { lockTimeout, onWaiting, signal }: ExclusiveOptions,
+  { lockTimeout, onWaiting, signal }: Pick<ExclusiveOptions, 'lockTimeout' | 'onWaiting' | 'signal'>,
+  statement: string,
 ): Promise<void> {
   const start = performance.now()
-  let reported = start
-  while (!(await tryLock(child))) {
+  let reported: number | undefined
+  for (;;) {
+    try {
+      await child.exec(statement)
+      return
+    } catch (error) {
+      if (!isBusy(error)) throw error
+    }
     const now = performance.now()
     if (now - start >= lockTimeout) throw stillInUse(path, lockTimeout)
-    if (now - reported >= reportEvery || reported === start) {
+    if (reported === undefined || now - reported >= reportEvery) {
       reported = now
       onWaiting?.(now - start)
     }
-    // In exclusive mode a refused attempt may keep a shared lock, which would keep the other one from committing.
-    await child.reopen({ location })
+    await child.reopen(open)
     await delay(retryEvery, undefined, signal === undefined ? {} : { signal })
-  }
-}
-
-/** In WAL mode locking_mode has to be set before the first read, so that the log's index is not shared memory. */
-async function tryLock(child: DatabaseProcess): Promise<boolean> {
-  try {
-    await child.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT')
-    return true
-  } catch (error) {
-    if (isBusy(error)) return false
-    throw error
   }
 }
 

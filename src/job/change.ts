@@ -135,7 +135,8 @@ async function attempt(
   } catch (error) {
     // Busy cannot be under the lock; anything else leaves the transaction open, unless SQLite has ended it already.
     await db.exec('ROLLBACK').catch(() => {})
-    if (isBusy(error)) throw new LockkeeperError('internal', 'the database was busy under the exclusive lock', { cause: error })
+    if (isBusy(error))
+      throw new LockkeeperError('internal', 'the database was busy under the exclusive lock', { cause: error })
     throw error
   }
 }
@@ -157,7 +158,8 @@ async function applySteps(db: Workspace, change: Change, { table, listener }: Ch
     durations.set(runnable.version, milliseconds)
     listener({ kind: 'step', step: 'migrate', message: runnable.version, milliseconds })
   }
-  return { touched: [...touched], durations, rows: { before, after: counts } }
+  const created = await countRows(db, [...exclude, ...counts.keys()])
+  return { touched: [...touched], durations, rows: { before, after: new Map([...counts, ...created]) } }
 }
 
 /** Counts again where rows could have changed, and refuses a loss that nobody allowed. */
@@ -169,7 +171,9 @@ async function guardRows(
   allowed: readonly string[] | 'any',
   exclude: readonly string[],
 ): Promise<RowCounts> {
-  const stale = new Set([...applied.touched, ...applied.renames.keys(), ...applied.renames.values()].map(name => name.toLowerCase()))
+  const stale = new Set(
+    [...applied.touched, ...applied.renames.keys(), ...applied.renames.values()].map(name => name.toLowerCase()),
+  )
   const after = new Map([...before].filter(([name]) => !stale.has(name.toLowerCase())))
   for (const [name, rows] of await countRows(db, exclude, [...stale])) after.set(name, rows)
   const losses = allowed === 'any' ? [] : lostRows(before, after, applied.renames, allowed)
@@ -197,7 +201,9 @@ async function validate(
   const violations = await findViolations(db, concerned)
   const keys = newViolations(knownViolations, violations)
   if (failures(keys).length > 0) throw new BrokenKeys(concerned, violations, failures(keys))
-  const unresolved = [...(await findUnresolved(db))].filter(([key]) => !unresolvedBefore.has(key)).map(([, found]) => found)
+  const unresolved = [...(await findUnresolved(db))]
+    .filter(([key]) => !unresolvedBefore.has(key))
+    .map(([, found]) => found)
   const drift = await checkDrift(db, change.expected, bookkeepingTables(context), context.drift)
   const structures = await quickCheck(db, touched)
   const findings = [...keys, ...unresolved, ...drift.findings, ...structures]

@@ -69,7 +69,14 @@ async function upgrade(
   const backup = assessment.kind === 'empty' ? null : await wayBack(db, options, 'pre-migration')
   const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, options.signal)
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
-  return carryOut(db, options, { table: assessment.bookkeeping.table, from: assessment.level, backup, warnings, adopted: rows, changes })
+  return carryOut(db, options, {
+    table: assessment.bookkeeping.table,
+    from: assessment.level,
+    backup,
+    warnings,
+    adopted: rows,
+    changes,
+  })
 }
 
 async function adoptable(db: DatabaseProcess, options: DeployOptions, migrations: readonly Migration[]) {

@@ -4,15 +4,18 @@ import { LockkeeperError } from '../errors.ts'
 import type { MigrationRow } from '../migrations/bookkeeping.ts'
 import type { RowCounts } from '../migrations/rows.ts'
 import type { Finding } from '../validation/findings.ts'
+import { lockkeeperVersion } from '../version.ts'
 import { applyChange, type Change, type ChangeContext } from './change.ts'
 import type { Listener } from './events.ts'
 import type { Look } from './look.ts'
 import type { ChangeResult, MigrationOptions, RowChange } from './options.ts'
 import { recordFailure } from './record.ts'
-import { lockkeeperVersion } from '../version.ts'
 
 /** There was nothing to do. */
-export function unchanged({ database, repository, listener }: MigrationOptions, { assessment, warnings }: Look): ChangeResult {
+export function unchanged(
+  { database, repository, listener }: MigrationOptions,
+  { assessment, warnings }: Look,
+): ChangeResult {
   warn(listener, warnings)
   return {
     outcome: 'unchanged',
@@ -41,7 +44,11 @@ export interface Undertaking {
 }
 
 /** @throws LockkeeperError of the change that failed; its `details.committed` are the versions that stay applied. */
-export async function carryOut(db: DatabaseProcess, options: MigrationOptions, undertaking: Undertaking): Promise<ChangeResult> {
+export async function carryOut(
+  db: DatabaseProcess,
+  options: MigrationOptions,
+  undertaking: Undertaking,
+): Promise<ChangeResult> {
   const { listener } = options
   warn(listener, undertaking.warnings)
   const context: ChangeContext = {
@@ -97,15 +104,23 @@ async function orRecordFailure(
     try {
       await recordFailure(db, change, context, error, startedAt)
     } catch {
-      context.listener({ kind: 'warning', step: 'migrate', message: 'that it failed could not be recorded in the database' })
+      context.listener({
+        kind: 'warning',
+        step: 'migrate',
+        message: 'that it failed could not be recorded in the database',
+      })
     }
     if (before.length === 0) throw error
     const committed = before.map(({ version }) => version)
-    throw new LockkeeperError(error.code, `${error.message}\nCommitted before and still applied: ${committed.join(', ')}`, {
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-      cause: error,
-      details: { ...error.details, committed },
-    })
+    throw new LockkeeperError(
+      error.code,
+      `${error.message}\nCommitted before and still applied: ${committed.join(', ')}`,
+      {
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        cause: error,
+        details: { ...error.details, committed },
+      },
+    )
   }
 }
 

@@ -38,7 +38,12 @@ export async function recordChange(
   const rows = change.steps.map(step => step.record(durations.get(step.runnable.version) ?? 0))
   for (const row of [...adopted, ...rows]) await recordMigration(db, table, row)
   const entries: AuditEntry[] = [
-    ...adopted.map(({ version }) => ({ version, action: 'adopt' as const, table, changes: { backup: context.backupId } })),
+    ...adopted.map(({ version }) => ({
+      version,
+      action: 'adopt' as const,
+      table,
+      changes: { backup: context.backupId },
+    })),
     ...rows.map(({ version, execution_time_ms }) => ({
       version,
       action: change.action,

@@ -1,11 +1,12 @@
 /** Taking migrations back: the same steps and guards as a deploy, with the downs. */
+
+import { viewDatabase } from '../database/view.ts'
+import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
 import { appliedVersions } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
-import { viewDatabase } from '../database/view.ts'
-import { LockkeeperError } from '../errors.ts'
 import type { Change } from './change.ts'
 import { readMigrations } from './deploy.ts'
 import type { ChangeResult, MigrationOptions } from './options.ts'
@@ -32,7 +33,14 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
     const backup = await wayBack(db, options, 'pre-migration')
     const applied = appliedVersions(bookkeeping.rows)
     const changes = plan(migrations, applied, downs, options)
-    return await carryOut(db, options, { table: bookkeeping.table, from: level, backup, warnings: [], adopted: [], changes })
+    return await carryOut(db, options, {
+      table: bookkeeping.table,
+      from: level,
+      backup,
+      warnings: [],
+      adopted: [],
+      changes,
+    })
   } finally {
     await db.close()
   }
@@ -41,7 +49,9 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
 /** What is wrong with the request is said before anybody is locked out. */
 async function refuseEarly(options: RollbackOptions, migrations: readonly Migration[]): Promise<void> {
   const { database, target, viewInProcess = false } = options
-  const viewed = await viewDatabase(database, connection => assess(connection, migrations), { inProcess: viewInProcess })
+  const viewed = await viewDatabase(database, connection => assess(connection, migrations), {
+    inProcess: viewInProcess,
+  })
   if (!('value' in viewed))
     throw new LockkeeperError('missing', `there is no database at ${database}`, {
       hint: 'Is DATABASE_URL right, and the volume mounted? lockkeeper restore --latest brings a lost one back.',
@@ -85,7 +95,8 @@ function groupsOf(downs: readonly Down[]): Down[][] {
     const last = groups.at(-1)
     const before = last?.[0]?.directives
     const { transaction, foreignKeys } = down.directives
-    if (last !== undefined && transaction && before?.transaction === true && before.foreignKeys === foreignKeys) last.push(down)
+    if (last !== undefined && transaction && before?.transaction === true && before.foreignKeys === foreignKeys)
+      last.push(down)
     else groups.push([down])
   }
   return groups

@@ -2,8 +2,8 @@
 import { basename } from 'node:path'
 import { listBackups } from '../backup/catalog.ts'
 import { type BackupFacts, type BackupResult, createBackup } from '../backup/create.ts'
-import { openRepository, type Repository } from '../backup/repository.ts'
 import type { Tier } from '../backup/format.ts'
+import { openRepository, type Repository } from '../backup/repository.ts'
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { levelOf } from '../migrations/assess.ts'
@@ -12,9 +12,9 @@ import { schemaFingerprint } from '../schema/fingerprint.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { openStore, type StoreOptions } from '../storage/open.ts'
 import { formatBytes } from '../units.ts'
+import { engineVersions } from '../version.ts'
 import type { Listener } from './events.ts'
 import type { JobOptions } from './options.ts'
-import { engineVersions } from '../version.ts'
 
 export interface RepositorySettings {
   /** `file:///path` or `s3://bucket/prefix`. */
@@ -65,7 +65,8 @@ export interface SaveOptions {
 export type Described = Pick<BackupFacts, 'database' | 'schema'>
 
 export async function describeDatabase(connection: Connection): Promise<Described> {
-  const pragma = async (name: string) => Object.values((await connection.all<Record<string, string | number>>(`PRAGMA ${name}`))[0] ?? {})[0]
+  const pragma = async (name: string) =>
+    Object.values((await connection.all<Record<string, string | number>>(`PRAGMA ${name}`))[0] ?? {})[0]
   const bookkeeping = await readBookkeeping(connection)
   const applied = appliedVersions(bookkeeping.rows)
   return {
@@ -83,7 +84,12 @@ export async function describeDatabase(connection: Connection): Promise<Describe
 }
 
 /** Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. */
-export async function save(repository: Repository, file: string, described: Described, options: SaveOptions): Promise<BackupResult> {
+export async function save(
+  repository: Repository,
+  file: string,
+  described: Described,
+  options: SaveOptions,
+): Promise<BackupResult> {
   const start = performance.now()
   const { listener, signal, actor, note, tiers } = options
   const result = await createBackup(
@@ -93,10 +99,16 @@ export async function save(repository: Repository, file: string, described: Desc
     {
       ...(signal === undefined ? {} : { signal }),
       reuseIfUnchanged: true,
-      onProgress: ({ bytes, total }) => listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
+      onProgress: ({ bytes, total }) =>
+        listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
     },
   )
-  listener({ kind: 'step', step: 'backup', message: describeResult(result, repository), milliseconds: performance.now() - start })
+  listener({
+    kind: 'step',
+    step: 'backup',
+    message: describeResult(result, repository),
+    milliseconds: performance.now() - start,
+  })
   return result
 }
 
@@ -114,7 +126,9 @@ function originOf({ host, ...rest }: Actor) {
 }
 
 /** Whether the repository has a backup of this database, other than of an empty one. */
-export async function hasBackups(repository: Repository): Promise<{ readonly newest: string; readonly count: number } | undefined> {
+export async function hasBackups(
+  repository: Repository,
+): Promise<{ readonly newest: string; readonly count: number } | undefined> {
   const { backups, problems } = await listBackups(repository)
   const newest = backups.at(-1)
   if (newest !== undefined) return { newest: newest.manifest.id, count: backups.length }

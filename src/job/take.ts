@@ -55,7 +55,10 @@ export async function refuseUnadopted(options: DeployOptions, migrations: readon
 }
 
 /** Waits for a database in use; creates one that is not there. */
-export function take({ database, listener, lockTimeout, signal }: JobOptions, create: boolean): Promise<DatabaseProcess> {
+export function take(
+  { database, listener, lockTimeout, signal }: JobOptions,
+  create: boolean,
+): Promise<DatabaseProcess> {
   return step(listener, 'lock', async () => {
     const before = await inspectFile(database)
     const value = await openExclusive(database, {
@@ -69,7 +72,8 @@ export function take({ database, listener, lockTimeout, signal }: JobOptions, cr
           message: `in use by another process; waiting, ${Math.round(waited / 1000)} of ${Math.round(lockTimeout / 1000)} s`,
         }),
     })
-    const message = before.kind === 'missing' ? `${database} created: a first install` : `${database} is locked for everybody else`
+    const message =
+      before.kind === 'missing' ? `${database} created: a first install` : `${database} is locked for everybody else`
     return { message, value }
   })
 }

@@ -47,7 +47,9 @@ export async function findLevel(
     throw new LockkeeperError(
       'invalid',
       `the database has tables but no bookkeeping; its schema has everything up to ${found.applied.at(-1)?.version}, and parts of a later migration:\n  ${list(half)}`,
-      { hint: 'Nothing was touched. Remove these parts, or complete that migration by hand; then run again with --adopt.' },
+      {
+        hint: 'Nothing was touched. Remove these parts, or complete that migration by hand; then run again with --adopt.',
+      },
     )
   return found
 }

@@ -63,7 +63,11 @@ function failure(runnable: Runnable, error: unknown, where: string, statement?: 
   return new LockkeeperError('failed', `${runnable.version} failed at ${where}: ${messageOf(error)}${shown}`, {
     hint: hintFor(messageOf(error)),
     cause: error,
-    details: { version: runnable.version, where, ...(statement === undefined ? {} : { statement: excerpt(statement) }) },
+    details: {
+      version: runnable.version,
+      where,
+      ...(statement === undefined ? {} : { statement: excerpt(statement) }),
+    },
   })
 }
 

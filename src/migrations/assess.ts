@@ -1,7 +1,8 @@
 /** Where a database stands against a list of migrations: what is applied, what is pending, what does not fit. */
-import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
+
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
+import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
 import type { Migration } from './model.ts'
 import { compareVersions } from './order.ts'
 

@@ -77,8 +77,9 @@ export function bookkeepingTables({ table }: { readonly table: string }): string
 
 export async function readBookkeeping(connection: Connection): Promise<Bookkeeping> {
   const found = await connection.all<{ name: string; own: number }>(
-    `SELECT name, (SELECT count(*) FROM pragma_table_info(name) WHERE name IN ('down_sql', 'directives_json')) = 2 AS own
-     FROM sqlite_schema WHERE type = 'table' AND name IN ('${ownName}', '${otherName}', '${eventsTable}')`,
+    `SELECT s.name,
+       (SELECT count(*) FROM pragma_table_info(s.name) AS c WHERE c.name IN ('down_sql', 'directives_json')) = 2 AS own
+     FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name IN ('${ownName}', '${otherName}', '${eventsTable}')`,
   )
   const foreign = found.some(({ name, own }) => name === ownName && own === 0)
   const table = foreign ? otherName : ownName

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
 import { messageOf } from '../errors.ts'
-import { readDirective, type RawDirectives } from './directives.ts'
+import { type RawDirectives, readDirective } from './directives.ts'
 import { defaultDirectives, type Migration } from './model.ts'
 
 /** SHA-256 (hex) over the text without a byte order mark and with LF line ends. */
@@ -62,7 +62,8 @@ export async function readModuleMigration(version: string, file: string, content
   for (const line of leadingComments(normalise(content))) readDirective(directives, line)
   const { description, dependencies } = module
   if (description !== undefined && typeof description !== 'string') throw new Error('its description is not a string')
-  if (dependencies !== undefined && !isStrings(dependencies)) throw new Error('its dependencies are not an array of strings')
+  if (dependencies !== undefined && !isStrings(dependencies))
+    throw new Error('its dependencies are not an array of strings')
   return {
     version,
     description: description ?? directives.description ?? '',

@@ -21,7 +21,8 @@ export function orderMigrations(migrations: readonly Migration[]): Ordered {
   const byVersion = new Map<string, Migration>()
   for (const migration of sorted) {
     const other = byVersion.get(migration.version)
-    if (other !== undefined) problems.push(`version ${migration.version} is there twice: ${other.file} and ${migration.file}`)
+    if (other !== undefined)
+      problems.push(`version ${migration.version} is there twice: ${other.file} and ${migration.file}`)
     byVersion.set(migration.version, migration)
   }
   for (const { version, dependencies } of sorted)

@@ -19,7 +19,11 @@ export interface Down {
  * @throws LockkeeperError `missing` for a version that is not applied, `invalid` when others depend on it or when there
  * is no way down: by name.
  */
-export function downsOf(rows: readonly MigrationRow[], migrations: readonly Migration[], target: RollbackTarget): readonly Down[] {
+export function downsOf(
+  rows: readonly MigrationRow[],
+  migrations: readonly Migration[],
+  target: RollbackTarget,
+): readonly Down[] {
   const order = new Map(migrations.map(({ version }, position) => [version, position]))
   const place = (version: string) => order.get(version) ?? migrations.length
   const applied = rows
@@ -33,7 +37,10 @@ export function downsOf(rows: readonly MigrationRow[], migrations: readonly Migr
 function choose(applied: readonly MigrationRow[], target: RollbackTarget): readonly MigrationRow[] {
   if ('steps' in target) {
     if (target.steps <= applied.length) return applied.slice(applied.length - target.steps)
-    throw new LockkeeperError('missing', `${target.steps} steps back are asked for, but only ${applied.length} migrations are applied`)
+    throw new LockkeeperError(
+      'missing',
+      `${target.steps} steps back are asked for, but only ${applied.length} migrations are applied`,
+    )
   }
   const wanted = 'version' in target ? target.version : target.to
   const at = applied.findIndex(row => row.version === wanted)
@@ -44,7 +51,11 @@ function choose(applied: readonly MigrationRow[], target: RollbackTarget): reado
   return 'version' in target ? applied.slice(at, at + 1) : applied.slice(at + 1)
 }
 
-function refuseDependants(applied: readonly MigrationRow[], chosen: readonly MigrationRow[], migrations: readonly Migration[]): void {
+function refuseDependants(
+  applied: readonly MigrationRow[],
+  chosen: readonly MigrationRow[],
+  migrations: readonly Migration[],
+): void {
   const going = new Set(chosen.map(row => row.version))
   const problems: string[] = []
   for (const row of applied) {
@@ -54,10 +65,14 @@ function refuseDependants(applied: readonly MigrationRow[], chosen: readonly Mig
   }
   if (problems.length === 0) return
   const first = chosen.at(-1)?.version
-  throw new LockkeeperError('invalid', `other applied migrations depend on what is to go:\n  ${problems.join('\n  ')}`, {
-    hint: `Nothing was touched. Take those back first, or everything down to a level with --to (the one before ${first}).`,
-    details: { problems },
-  })
+  throw new LockkeeperError(
+    'invalid',
+    `other applied migrations depend on what is to go:\n  ${problems.join('\n  ')}`,
+    {
+      hint: `Nothing was touched. Take those back first, or everything down to a level with --to (the one before ${first}).`,
+      details: { problems },
+    },
+  )
 }
 
 function dependenciesOf(row: MigrationRow, migrations: readonly Migration[]): readonly string[] {
@@ -71,10 +86,18 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
   const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
   const directives = { transaction, foreignKeys }
   if (migration?.down !== undefined)
-    return { row, directives, runnable: { version, file: migration.file, script: migration.down, inTransaction: transaction } }
+    return {
+      row,
+      directives,
+      runnable: { version, file: migration.file, script: migration.down, inTransaction: transaction },
+    }
   if (row.down_sql !== null) {
     const script = { kind: 'sql', sql: row.down_sql, line: 1 } as const
-    return { row, directives, runnable: { version, file: `stored down of ${version}`, script, inTransaction: transaction } }
+    return {
+      row,
+      directives,
+      runnable: { version, file: `stored down of ${version}`, script, inTransaction: transaction },
+    }
   }
   throw new LockkeeperError('invalid', `${version} has no down: neither its file nor the database has one`, {
     hint: 'Nothing was touched. The backup that was made before it brings the old state back: lockkeeper backups, then lockkeeper restore --id.',
@@ -82,6 +105,8 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
   })
 }
 
-function stored({ directives_json }: MigrationRow): Partial<Directives> & { readonly dependencies?: readonly string[] } {
+function stored({
+  directives_json,
+}: MigrationRow): Partial<Directives> & { readonly dependencies?: readonly string[] } {
   return directives_json === null ? {} : JSON.parse(directives_json)
 }

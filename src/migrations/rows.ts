@@ -32,7 +32,9 @@ export async function countRows(
   const counts = new Map<string, number>()
   for (let start = 0; start < names.length; start += atOnce) {
     const some = names.slice(start, start + atOnce)
-    const sql = some.map((name, position) => `SELECT ${position} AS position, count(*) AS n FROM main.${quoteName(name)}`)
+    const sql = some.map(
+      (name, position) => `SELECT ${position} AS position, count(*) AS n FROM main.${quoteName(name)}`,
+    )
     for (const { position, n } of await connection.all<{ position: number; n: number }>(sql.join(' UNION ALL ')))
       counts.set(some[position] ?? '', n)
   }
@@ -62,7 +64,9 @@ export function lostRows(
 }
 
 export function describeLoss({ table, before, after }: RowLoss): string {
-  return after === undefined ? `${table} had ${before} rows and is gone` : `${table} had ${before} rows and would have ${after}`
+  return after === undefined
+    ? `${table} had ${before} rows and is gone`
+    : `${table} had ${before} rows and would have ${after}`
 }
 
 function lower(name: string): string {

@@ -35,7 +35,9 @@ const shortest = 6
 /** The secrets of an environment, by the names of its variables. */
 export function secretsOf(environment: Readonly<Record<string, string | undefined>>): Secret[] {
   return Object.entries(environment).flatMap(([name, value]) =>
-    value !== undefined && value.length >= shortest && names.test(name) && !locations.test(name) ? [new Secret(value)] : [],
+    value !== undefined && value.length >= shortest && names.test(name) && !locations.test(name)
+      ? [new Secret(value)]
+      : [],
   )
 }
 

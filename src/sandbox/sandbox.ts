@@ -31,7 +31,9 @@ export async function openSandbox(path: string, signal?: AbortSignal): Promise<C
     void worker.terminate()
   }
   signal?.addEventListener('abort', abort, { once: true })
-  worker.on('error', error => fail(new SqliteError(`the sandbox broke: ${error instanceof Error ? error.message : error}`, generalError)))
+  worker.on('error', error =>
+    fail(new SqliteError(`the sandbox broke: ${error instanceof Error ? error.message : error}`, generalError)),
+  )
   worker.on('exit', () => fail(new SqliteError('the sandbox has ended', generalError)))
   worker.on('message', (response: SandboxResponse) => {
     const request = waiting.get(response.id)

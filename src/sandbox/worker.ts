@@ -22,7 +22,10 @@ parentPort?.on('message', ({ id, operation, text, params }: SandboxRequest) => {
   try {
     parentPort?.postMessage({ id, rows: perform(operation, text, params) } satisfies SandboxResponse)
   } catch (error) {
-    parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) } satisfies SandboxResponse)
+    parentPort?.postMessage({
+      id,
+      error: error instanceof Error ? error.message : String(error),
+    } satisfies SandboxResponse)
   }
 })
 

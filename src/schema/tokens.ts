@@ -85,7 +85,7 @@ export class Scanner {
       if (c !== 0x24) return this.#is('word', this.#while(at + 1, NAME))
     } else if (classes[c]! & DIGIT) return this.#number(at)
     // A vertical tab continues white space but cannot begin it.
-    if (c < 128 && classes[c]! & SPACE) return this.#is('space', this.#while(at + 1, SPACE))
+    if (c < 128 && classes[c]! & SPACE && c !== 0x0b) return this.#is('space', this.#while(at + 1, SPACE))
     if (c === 0x27 || c === 0x22 || c === 0x60) return this.#quoted(at, c)
     if (c === 0x5b) return this.#until(at + 1, ']', 'quoted')
     if (c === 0x2d && following === 0x2d) {

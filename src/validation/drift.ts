@@ -25,8 +25,8 @@ export async function checkDrift(
   { policy, ignore }: DriftOptions,
 ): Promise<Drift> {
   const differences = compareSchemas(expected, await readSchema(connection), { ignore: [...own, ...ignore] })
-  const finding = ({ kind, message }: Difference): Finding => ({
-    part: 'schema',
+  const finding = ({ kind, message, object }: Difference): Finding => ({
+    part: object === 'index' ? 'indexes' : 'schema',
     severity: kind === 'extra' || policy === 'warn' ? 'warn' : 'fail',
     message,
   })

@@ -21,7 +21,9 @@ export async function concernedTables(connection: Connection, touched: readonly 
   const keys = await connection.all<{ child: string; parent: string }>(
     `SELECT m.name AS child, k."table" AS parent FROM sqlite_schema AS m, pragma_foreign_key_list(m.name) AS k WHERE m.type = 'table'`,
   )
-  const concerned = keys.filter(({ child, parent }) => names.has(child.toLowerCase()) || names.has(parent.toLowerCase()))
+  const concerned = keys.filter(
+    ({ child, parent }) => names.has(child.toLowerCase()) || names.has(parent.toLowerCase()),
+  )
   return [...new Set(concerned.map(({ child }) => child))]
 }
 

@@ -8,10 +8,13 @@ const atMost = 20
 export async function quickCheck(connection: Connection, tables?: readonly string[]): Promise<Finding[]> {
   if (tables === undefined) return check(connection, `PRAGMA quick_check(${atMost})`)
   const findings: Finding[] = []
-  const there = await connection.all<{ name: string }>(`SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0`)
+  const there = await connection.all<{ name: string }>(
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0`,
+  )
   const wanted = new Set(tables.map(name => name.toLowerCase()))
   for (const { name } of there)
-    if (wanted.has(name.toLowerCase())) findings.push(...(await check(connection, `PRAGMA quick_check(${quoteName(name)})`)))
+    if (wanted.has(name.toLowerCase()))
+      findings.push(...(await check(connection, `PRAGMA quick_check(${quoteName(name)})`)))
   return findings
 }
 
@@ -27,7 +30,9 @@ async function check(connection: Connection, pragma: string): Promise<Finding[]>
   } catch (error) {
     if (!(error instanceof SqliteError)) throw error
     const undefinedByUs = /no such (function|collation sequence|module)/.test(error.message)
-    return [{ part: 'data', severity: undefinedByUs ? 'warn' : 'fail', message: `${pragma} could not run: ${error.message}` }]
+    return [
+      { part: 'data', severity: undefinedByUs ? 'warn' : 'fail', message: `${pragma} could not run: ${error.message}` },
+    ]
   }
   const messages = rows.map(row => String(Object.values(row)[0]))
   return messages.filter(message => message !== 'ok').map(message => ({ part: 'data', severity: 'fail', message }))

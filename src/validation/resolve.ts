@@ -55,7 +55,10 @@ async function parents(connection: Connection, found: Map<string, Finding>): Pro
        SELECT 1 FROM sqlite_schema AS p WHERE p.type = 'table' AND p.name = k."table" COLLATE NOCASE)`,
   )
   for (const { child, parent } of missing)
-    found.set(`key ${child} ${parent}`, finding(`a foreign key of ${child} refers to ${parent}, which is not there`, ''))
+    found.set(
+      `key ${child} ${parent}`,
+      finding(`a foreign key of ${child} refers to ${parent}, which is not there`, ''),
+    )
 }
 
 async function refusal(connection: Connection, sql: string): Promise<string | undefined> {

@@ -10,7 +10,7 @@ type Tokens = string[]
 const one = (...texts: string[]): fc.Arbitrary<Tokens> => fc.constantFrom(...texts).map(text => [text])
 const words = (text: string): fc.Arbitrary<Tokens> => fc.constant(text.split(' '))
 const join = (...parts: fc.Arbitrary<Tokens>[]): fc.Arbitrary<Tokens> => fc.tuple(...parts).map(lists => lists.flat())
-const maybe = (part: fc.Arbitrary<Tokens>): fc.Arbitrary<Tokens> => fc.oneof(fc.constant([]), part)
+const maybe = (part: fc.Arbitrary<Tokens>): fc.Arbitrary<Tokens> => fc.oneof(fc.constant<Tokens>([]), part)
 const column = one('id', '"a;""b"', '[c;d]', '`e;``f`', 'begin', 'end', 'trigger', '"case"')
 const literal = one(
   "'x'",
@@ -107,7 +107,11 @@ const control = fc.oneof(
   words('CREATE INDEX i ON t ( begin DESC , end )'),
   words('WITH end AS ( SELECT 1 ) SELECT * FROM end'),
 )
-const prefix = fc.oneof({ weight: 6, arbitrary: fc.constant([]) }, words('EXPLAIN'), words('EXPLAIN QUERY PLAN'))
+const prefix = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Tokens>([]) },
+  words('EXPLAIN'),
+  words('EXPLAIN QUERY PLAN'),
+)
 
 /** One statement as tokens, the last of them its `;`. */
 const statement = join(prefix, fc.oneof(dml, trigger, table, control), words(';'))

@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { LockkeeperError } from '../../src/errors.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { bytes, keys, named, text } from './contents.ts'
@@ -12,7 +13,10 @@ const [what, root, argument] = process.argv.slice(2) as [string, string, string]
 const store = fileStore(root)
 const say = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`)
 /** Everybody is started before anybody begins. */
-const started = () => new Promise<void>(go => process.stdin.once('data', () => go()))
+const started = async () => {
+  await once(process.stdin, 'data')
+  process.stdin.destroy()
+}
 
 const roles: Record<string, () => Promise<void>> = {
   /** Stores the same keys in the same order as its rivals; says which it won. */

@@ -92,7 +92,10 @@ export class Folder {
     try {
       if (this.#shared) await handle.chmod(mode)
       await handle.writeFile(body)
-      if (!this.#cleaned) await this.#removeLeftovers((await handle.stat()).mtimeMs)
+      if (!this.#cleaned) {
+        this.#cleaned = true
+        await this.#removeLeftovers((await handle.stat()).mtimeMs)
+      }
     } catch (error) {
       await this.discard(temporary)
       throw error
@@ -188,7 +191,6 @@ export class Folder {
 
   /** `now` is the modification time of a file just written, so that the clock is the one that stamped the others. */
   async #removeLeftovers(now: number): Promise<void> {
-    this.#cleaned = true
     for (const name of await readdir(this.#temporaries).catch(() => [])) {
       const path = join(this.#temporaries, name)
       const found = await lstat(path).catch(() => undefined)

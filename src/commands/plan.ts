@@ -1,0 +1,33 @@
+import { command } from './command.ts'
+import { migrationSettings, migrationsFolder } from './from-config.ts'
+import { table } from './table.ts'
+
+export const plan = command({
+  name: 'plan',
+  summary: 'What run would do, in which order, and why.',
+  examples: ['lockkeeper plan', 'lockkeeper plan --to v004_add_rate_limiting --json'],
+  settings: ['database', ...migrationSettings],
+  options: [{ flags: '--to <version>', help: 'as far as this version' }],
+  run: async ({ config, given, signal }) => {
+    const { plan } = await import('../job/inspect.ts')
+    const { database, drift, ignore, outOfOrder } = config
+    const result = await plan({
+      database,
+      migrations: migrationsFolder(config),
+      drift: { policy: drift, ignore },
+      outOfOrder,
+      signal,
+      viewInProcess: true,
+      ...(typeof given['to'] === 'string' ? { to: given['to'] } : {}),
+    })
+    const { from, level, migrations } = result
+    const rows = migrations.map(({ batch, description, version, why }) => [String(batch), version, why, description])
+    const sentence =
+      migrations.length === 0
+        ? `Nothing to do: the database is at ${level ?? 'no level'}.`
+        : `${migrations.length} to run: from ${from ?? 'nothing'} to ${level}.`
+    const text =
+      rows.length === 0 ? sentence : `${table(['batch', 'version', 'why', 'description'], rows)}\n\n${sentence}`
+    return { sentence, text, document: result, facts: { from, level, pending: migrations.length } }
+  },
+})

@@ -1,0 +1,156 @@
+/** Questions about a database that change nothing: `status`, `plan`, `history`. */
+
+import type { Connection } from '../database/connection.ts'
+import { type Viewed, viewDatabase } from '../database/view.ts'
+import { LockkeeperError } from '../errors.ts'
+import { assess, levelOf } from '../migrations/assess.ts'
+import { batchesOf } from '../migrations/batches.ts'
+import {
+  appliedVersions,
+  type EventRow,
+  type MigrationRow,
+  readBookkeeping,
+  readEvents,
+} from '../migrations/bookkeeping.ts'
+import { loadMigrations } from '../migrations/load.ts'
+import { type Look, look } from './look.ts'
+import type { DeployOptions } from './options.ts'
+import { realDatabasePath } from './take.ts'
+
+type Asked = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'viewInProcess' | 'signal'>
+
+export interface Status {
+  readonly database: string
+  /** As `Assessment.kind`, or `missing`. */
+  readonly state: 'missing' | 'empty' | 'unmanaged' | 'managed'
+  readonly bytes: number
+  readonly journalMode: 'wal' | 'rollback' | null
+  readonly level: string | null
+  readonly applied: number
+  readonly pending: readonly string[]
+  readonly lastAttempt: EventRow | null
+  readonly warnings: readonly string[]
+  /** What a deploy would refuse; null: nothing. */
+  readonly problem: string | null
+}
+
+/** Where a database stands. What a deploy would refuse is part of the answer, not an error. */
+export async function status(options: Asked): Promise<Status> {
+  const migrations = await loadMigrations(options.migrations)
+  const viewed = await view(options, async connection => {
+    const assessment = await assess(connection, migrations)
+    const [lastAttempt = null] = await readEvents(connection)
+    const seen = await orProblem(look(connection, migrations, options, options.signal))
+    return { assessment, lastAttempt, seen }
+  })
+  const { database, presence } = viewed
+  if (!('value' in viewed)) {
+    const pending = migrations.map(({ version }) => version)
+    const nothing = {
+      level: null,
+      applied: 0,
+      lastAttempt: null,
+      warnings: [],
+      problem: null,
+      journalMode: null,
+      bytes: 0,
+    }
+    return { database, state: presence.kind === 'missing' ? 'missing' : 'empty', pending, ...nothing }
+  }
+  const { assessment, lastAttempt, seen } = viewed.value
+  return {
+    database,
+    state: assessment.kind,
+    bytes: viewed.presence.bytes,
+    journalMode: viewed.presence.header.journalMode,
+    level: assessment.level,
+    applied: appliedVersions(assessment.bookkeeping.rows).size,
+    pending: assessment.pending.map(({ version }) => version),
+    lastAttempt,
+    warnings: 'problem' in seen ? [] : seen.look.warnings.map(({ message }) => message),
+    problem: 'problem' in seen ? seen.problem : null,
+  }
+}
+
+export interface PlannedMigration {
+  readonly version: string
+  readonly description: string
+  /** Why it runs: not applied yet, failed before, or taken back. */
+  readonly why: string
+  readonly dependencies: readonly string[]
+  readonly file: string
+  /** Counts from 1; migrations of one batch commit together. */
+  readonly batch: number
+}
+
+export interface Plan {
+  readonly database: string
+  readonly from: string | null
+  readonly level: string | null
+  readonly migrations: readonly PlannedMigration[]
+}
+
+/** What `run` would do. @throws LockkeeperError for what it would refuse */
+export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
+  const all = await loadMigrations(options.migrations)
+  const viewed = await view(options, connection => look(connection, all, options, options.signal))
+  const seen = 'value' in viewed ? viewed.value : undefined
+  const last = all.findIndex(({ version }) => version === options.to)
+  const pending = seen?.pending ?? (last === -1 ? all : all.slice(0, last + 1))
+  const rows = new Map(seen?.assessment.bookkeeping.rows.map(row => [row.version, row]))
+  const migrations = batchesOf(pending).flatMap((batch, position) =>
+    batch.migrations.map(({ version, description, dependencies, file }) => {
+      return { version, description, dependencies, file, why: reason(rows.get(version)), batch: position + 1 }
+    }),
+  )
+  const from = seen?.assessment.level ?? null
+  const reached = levelOf([...(seen?.assessment.applied ?? []), ...pending].map(({ version }) => version))
+  return { database: viewed.database, from, level: reached, migrations }
+}
+
+export interface History {
+  readonly database: string
+  readonly migrations: readonly MigrationRow[]
+  /** The newest first. */
+  readonly attempts: readonly EventRow[]
+}
+
+/** What was done. @throws LockkeeperError `missing` when there is no database */
+export async function history(options: Pick<Asked, 'database' | 'viewInProcess' | 'signal'>): Promise<History> {
+  const viewed = await view(options, async connection => ({
+    migrations: (await readBookkeeping(connection)).rows,
+    attempts: await readEvents(connection),
+  }))
+  if (!('value' in viewed))
+    throw new LockkeeperError('missing', `there is no database at ${viewed.database}`, {
+      hint: 'Is DATABASE_URL right, and the volume mounted?',
+    })
+  return { database: viewed.database, ...viewed.value }
+}
+
+async function view<T>(
+  { database: given, signal, viewInProcess = false }: Pick<Asked, 'database' | 'viewInProcess' | 'signal'>,
+  read: (connection: Connection) => Promise<T>,
+): Promise<Viewed<T> & { readonly database: string }> {
+  const database = await realDatabasePath(given)
+  const viewed = await viewDatabase(database, read, {
+    inProcess: viewInProcess,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return { ...viewed, database }
+}
+
+async function orProblem(looking: Promise<Look>): Promise<{ readonly look: Look } | { readonly problem: string }> {
+  try {
+    return { look: await looking }
+  } catch (error) {
+    if (error instanceof LockkeeperError) return { problem: error.message }
+    throw error
+  }
+}
+
+function reason(row: MigrationRow | undefined): string {
+  if (row?.status === 'failed') return `failed at ${row.applied_at}: ${row.error_message}`
+  if (row?.status === 'rolled_back') return `was taken back at ${row.rollback_at}`
+  return 'not applied yet'
+}

@@ -1,0 +1,144 @@
+/**
+ * A restore. Everything is fetched and checked in a private copy first; then the lock; then a `pre-restore` backup of
+ * what is there; then the content is replaced in place, without letting the lock go; then it is looked at once more.
+ * Killed anywhere, the database is the old one or the new one.
+ */
+import { join } from 'node:path'
+import { listBackups } from '../backup/catalog.ts'
+import { fetchBackup } from '../backup/fetch.ts'
+import type { Repository } from '../backup/repository.ts'
+import { type Selection, selectBackup } from '../backup/select.ts'
+import type { Connection } from '../database/connection.ts'
+import { inspectFile, type Presence } from '../database/location.ts'
+import { journalModeOf, openForReplacement, replaceContent } from '../database/replace.ts'
+import { LockkeeperError } from '../errors.ts'
+import { inspectCopy } from '../sandbox/inspect.ts'
+import { formatBytes } from '../units.ts'
+import { failures, listFindings } from '../validation/findings.ts'
+import { integrityCheck, quickCheck } from '../validation/integrity.ts'
+import { inPrivateFolder } from './backup.ts'
+import { step } from './events.ts'
+import type { JobOptions } from './options.ts'
+import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
+import { realDatabasePath } from './take.ts'
+
+export interface RestoreOptions extends JobOptions {
+  readonly selection: Selection
+  /** Restore into this file instead of the database; it must not exist. */
+  readonly to?: string
+  /** Folder with room for a copy of the database. */
+  readonly tmpdir: string
+}
+
+export interface RestoreResult {
+  readonly restored: string
+  readonly database: string
+  readonly bytes: number
+  readonly level: string | null
+  /** The backup of what was there before; null: nothing was there. */
+  readonly safety: string | null
+  /** Newer backups that were passed over, and why. */
+  readonly passedOver: readonly { readonly id: string; readonly reason: string }[]
+  /** How the private copy was checked. */
+  readonly checked: string
+}
+
+/** @throws LockkeeperError `missing` when there is no such backup, `invalid` when it is not sound, `busy`, `io`, `storage` */
+export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+  const settings = repositoryOf(options)
+  if (settings === undefined)
+    throw new LockkeeperError('config', 'a restore needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })
+  const database = await realDatabasePath(options.database)
+  const target = options.to ?? database
+  const presence = await inspectFile(target)
+  if (options.to !== undefined && presence.kind !== 'missing')
+    throw new LockkeeperError('usage', `${target} is there already`, {
+      hint: '--to takes the name of a file that is not there yet.',
+    })
+  return withRepository(settings, database, { create: false }, repository =>
+    inPrivateFolder(options.tmpdir, folder =>
+      restoreFrom(repository, { ...options, target }, presence, join(folder, 'restored.db')),
+    ),
+  )
+}
+
+async function restoreFrom(
+  repository: Repository,
+  options: RestoreOptions & { readonly target: string },
+  presence: Presence,
+  copy: string,
+): Promise<RestoreResult> {
+  const { listener, signal, target } = options
+  const aborting = signal === undefined ? {} : { signal }
+  const { backups } = await listBackups(repository)
+  const { backup, passedOver } = selectBackup(backups, options.selection)
+  for (const { id, reason } of passedOver)
+    listener({ kind: 'warning', step: 'restore', message: `passed over ${id}: ${reason}` })
+  const { database, schema } = backup.manifest
+  await step(listener, 'restore', async () => {
+    const onProgress = ({ bytes, total }: { bytes: number; total: number }) =>
+      listener({ kind: 'progress', step: 'restore', done: bytes, total, unit: 'bytes' })
+    await fetchBackup(repository, backup, copy, { ...aborting, onProgress })
+    return {
+      message: `fetched ${backup.id} (${formatBytes(database.bytes)}), every chunk and the whole as recorded`,
+      value: undefined,
+    }
+  })
+  const checked = await step(listener, 'validate', async () => {
+    const { how, value } = await inspectCopy(copy, integrityCheck, signal)
+    const wrong = failures(value)
+    if (wrong.length > 0)
+      throw new LockkeeperError('invalid', `the backup ${backup.id} is not a sound database:\n${listFindings(wrong)}`, {
+        hint: 'Nothing was touched. Choose another: lockkeeper backups lists them, --id takes one.',
+      })
+    return { message: `integrity ok, ${how}`, value: how }
+  })
+  const wanted =
+    presence.kind === 'database' ? presence.header.journalMode : database.journalMode === 'wal' ? 'wal' : 'rollback'
+  const child = await openForReplacement(target, {
+    lockTimeout: options.lockTimeout,
+    ...aborting,
+    onWaiting: waited =>
+      listener({
+        kind: 'note',
+        step: 'lock',
+        message: `in use by another process; waiting (${Math.round(waited / 1000)} s)`,
+      }),
+  })
+  try {
+    const safety = presence.kind === 'database' ? await saveBefore(child, repository, options) : null
+    await step(listener, 'commit', async () => {
+      await replaceContent(child, target, copy, presence.kind === 'database' ? await journalModeOf(child) : wanted)
+      const wrong = failures(await quickCheck(child))
+      if (wrong.length > 0)
+        throw new LockkeeperError('invalid', `${target} is not sound after the restore:\n${listFindings(wrong)}`)
+      return { message: `${target} is ${backup.id} now`, value: undefined }
+    })
+    return {
+      restored: backup.id,
+      database: target,
+      bytes: database.bytes,
+      level: schema.level,
+      safety,
+      passedOver,
+      checked,
+    }
+  } finally {
+    await child.close()
+  }
+}
+
+async function saveBefore(
+  child: Connection,
+  repository: Repository,
+  { actor, listener, signal, target }: RestoreOptions & { readonly target: string },
+): Promise<string> {
+  const described = await describeDatabase(child)
+  const { id } = await save(repository, target, described, {
+    tiers: ['pre-restore'],
+    actor,
+    listener,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return id
+}
