@@ -1,9 +1,9 @@
 /** Reading, hashing, compressing and transferring side by side, with a bounded number in flight. */
 
 /** Bytes of plain chunks that are in flight at once: what bounds the memory, whatever the size of the database. */
-const bytesInFlight = 16 * 1024 * 1024
+const bytesInFlight = 8 * 1024 * 1024
 
-/** How many chunks of this size may be in flight: 2 to 16. Four would keep the disk busy, sixteen an object store. */
+/** How many chunks of this size may be in flight: 2 to 16; 8 of 1 MiB, which keep a disk busy and hide the latency of an object store. */
 export function chunksInFlight(chunkSize: number): number {
   return Math.max(2, Math.min(16, Math.floor(bytesInFlight / chunkSize)))
 }

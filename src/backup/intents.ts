@@ -2,7 +2,7 @@
  * Intents: a backup that is being made announces itself, so that no prune takes away what it is about to rely on.
  *
  * The rule that makes this safe, for whoever deletes: first mark, later look again. Before it deletes a marked object, a
- * prune reads all intents and all manifests, and spares what any of them names. A backup does it the other way round:
+ * prune reads all intents and then all manifests, and spares what any of them names. A backup does it the other way round:
  * it announces, then reads the marks, and uses nothing that is marked. So either the prune sees the intent, or the
  * backup sees the mark. While there is an intent, no list is deleted at all: lists are few, and which ones a backup
  * will use is not known before it has read the marks.

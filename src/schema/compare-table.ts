@@ -74,8 +74,8 @@ function comparePrimaryKeys(expected: Table, actual: Table): Difference[] {
 /** A constraint as `compareConstraints` sees it. */
 interface Described {
   readonly what: string
-  /** Two with the same one are the same constraint, perhaps in another form. */
-  readonly identity: string
+  /** Two that share one of these are the same constraint, perhaps in another form. */
+  readonly identities: readonly string[]
   readonly text: string
 }
 
@@ -87,17 +87,17 @@ function describeConstraints({ checks, uniques, foreignKeys }: Table): Described
   return [
     ...checks.map(check => ({
       what: 'constraint',
-      identity: check.name === null ? check.expression : `name ${fold(check.name)}`,
+      identities: [`check ${check.expression}`, ...(check.name === null ? [] : [`name ${fold(check.name)}`])],
       text: describeCheck(check),
     })),
     ...uniques.map(unique => ({
       what: 'constraint',
-      identity: `unique ${unique.columns.map(({ name }) => fold(name ?? '')).join(', ')}`,
+      identities: [`unique ${unique.columns.map(({ name }) => fold(name ?? '')).join(', ')}`],
       text: describeUnique(unique),
     })),
     ...foreignKeys.map(key => ({
       what: 'foreign key',
-      identity: `key ${key.columns.map(fold).join(', ')}`,
+      identities: [`key ${key.columns.map(fold).join(', ')}`],
       text: describeForeignKey(key),
     })),
   ]
@@ -118,10 +118,10 @@ function compareConstraints(expected: Table, actual: Table): Difference[] {
     table,
     message,
   })
-  // Several constraints may share an identity: they pair off one by one.
+  // Several constraints may be called the same: they pair off one by one.
   const unpaired = without(found, wanted)
-  const differences = without(wanted, found).map(({ what, identity, text }) => {
-    const at = unpaired.findIndex(other => other.identity === identity)
+  const differences = without(wanted, found).map(({ what, identities, text }) => {
+    const at = unpaired.findIndex(other => other.identities.some(identity => identities.includes(identity)))
     if (at === -1)
       return difference('missing', text, `${what} ${text} of ${table} is in the migrations but not in the database`)
     const [other] = unpaired.splice(at, 1)

@@ -42,6 +42,9 @@ export function readCreateTable(sql: string): TableText {
   return new TableReader(tokens).read()
 }
 
+/** None of them can be a column's name without quotes. */
+const tableConstraints = new Set(['CONSTRAINT', 'PRIMARY', 'UNIQUE', 'CHECK', 'FOREIGN'])
+
 class TableReader {
   readonly #cursor: Cursor
   readonly #columns = new Map<string, ColumnText>()
@@ -62,7 +65,7 @@ class TableReader {
     const cursor = this.#cursor
     while (!cursor.done && !cursor.sees(')')) {
       this.#name = null
-      if (this.#startsConstraint()) this.#readItem(undefined)
+      if (tableConstraints.has(cursor.symbol)) this.#readItem(undefined)
       else this.#readColumn()
       cursor.takes(',')
     }
@@ -74,10 +77,6 @@ class TableReader {
       checks: this.#checks,
       foreignKeys: this.#foreignKeys,
     }
-  }
-
-  #startsConstraint(): boolean {
-    return ['CONSTRAINT', 'PRIMARY', 'UNIQUE', 'CHECK', 'FOREIGN'].some(word => this.#cursor.sees(word))
   }
 
   #readColumn(): void {
@@ -102,17 +101,34 @@ class TableReader {
 
   #readConstraint(column: string | undefined): boolean {
     const cursor = this.#cursor
-    if (cursor.takes('CHECK')) {
-      this.#checks.push({ name: this.#takeName(), expression: cursor.parenthesised() })
-      this.#conflict()
-    } else if (cursor.takes('PRIMARY', 'KEY')) this.#primaryKey = this.#readKey(column)
-    else if (cursor.takes('UNIQUE')) this.#uniques.push(this.#readKey(column))
-    else if (cursor.takes('REFERENCES')) this.#readReference()
-    else if (cursor.takes('NOT', 'DEFERRABLE')) this.#readDeferral(false)
-    else if (cursor.takes('DEFERRABLE')) this.#readDeferral(true)
-    else if (column === undefined) return false
-    else return this.#readColumnConstraint(this.#columns.get(column)!)
-    return true
+    switch (cursor.symbol) {
+      case 'CHECK':
+        cursor.skip()
+        this.#checks.push({ name: this.#takeName(), expression: cursor.parenthesised() })
+        this.#conflict()
+        return true
+      case 'PRIMARY':
+        cursor.takes('PRIMARY', 'KEY')
+        this.#primaryKey = this.#readKey(column)
+        return true
+      case 'UNIQUE':
+        cursor.skip()
+        this.#uniques.push(this.#readKey(column))
+        return true
+      case 'REFERENCES':
+        cursor.skip()
+        this.#readReference()
+        return true
+      case 'DEFERRABLE':
+        cursor.skip()
+        this.#readDeferral(true)
+        return true
+    }
+    if (cursor.takes('NOT', 'DEFERRABLE')) {
+      this.#readDeferral(false)
+      return true
+    }
+    return column !== undefined && this.#readColumnConstraint(this.#columns.get(column)!)
   }
 
   #readColumnConstraint(column: ColumnText): boolean {

@@ -3,10 +3,13 @@ import { nameOf, type Token } from './tokens.ts'
 
 export class Cursor {
   readonly #tokens: readonly Token[]
+  /** Keywords in capitals and punctuation; empty for a name in quotes, which is never a keyword. */
+  readonly #symbols: readonly string[]
   #at: number
 
   constructor(tokens: readonly Token[], at = 0) {
     this.#tokens = tokens
+    this.#symbols = tokens.map(({ kind, text }) => (kind === 'quoted' ? '' : text.toUpperCase()))
     this.#at = at
   }
 
@@ -14,18 +17,20 @@ export class Cursor {
     return this.#at >= this.#tokens.length
   }
 
-  /** Whether the next tokens are these: keywords in capitals, or punctuation. A name in quotes is no keyword. */
-  sees(...texts: readonly string[]): boolean {
-    return texts.every((text, ahead) => {
-      const token = this.#tokens[this.#at + ahead]
-      return token !== undefined && token.kind !== 'quoted' && token.text.toUpperCase() === text
-    })
+  /** The next token as a keyword in capitals, or as punctuation; empty for a name in quotes and at the end. */
+  get symbol(): string {
+    return this.#symbols[this.#at] ?? ''
+  }
+
+  sees(symbol: string, following?: string): boolean {
+    if (this.#symbols[this.#at] !== symbol) return false
+    return following === undefined || this.#symbols[this.#at + 1] === following
   }
 
   /** Moves past these tokens if they come next. */
-  takes(...texts: readonly string[]): boolean {
-    if (!this.sees(...texts)) return false
-    this.#at += texts.length
+  takes(symbol: string, following?: string): boolean {
+    if (!this.sees(symbol, following)) return false
+    this.#at += following === undefined ? 1 : 2
     return true
   }
 
@@ -47,7 +52,7 @@ export class Cursor {
   /** Moves past `( ... )` and returns what is inside; nothing, if no parenthesis comes next. */
   parenthesised(): Token[] {
     if (!this.takes('(')) return []
-    const inside = this.#upTo(() => false)
+    const inside = this.#upTo('')
     this.skip()
     return inside
   }
@@ -61,16 +66,16 @@ export class Cursor {
 
   /** Moves to the next comma outside of parentheses, or to the parenthesis that closes the one we are in. */
   item(): Token[] {
-    return this.#upTo(() => this.sees(','))
+    return this.#upTo(',')
   }
 
-  #upTo(stop: () => boolean): Token[] {
+  #upTo(stop: string): Token[] {
     const from = this.#at
-    let depth = 0
-    for (; !this.done; this.skip()) {
-      if (depth === 0 && (this.sees(')') || stop())) break
-      if (this.sees('(')) depth++
-      else if (this.sees(')')) depth--
+    for (let depth = 0; !this.done; this.#at++) {
+      const symbol = this.#symbols[this.#at]
+      if (depth === 0 && (symbol === ')' || (symbol === stop && stop !== ''))) break
+      if (symbol === '(') depth++
+      else if (symbol === ')') depth--
     }
     return this.#tokens.slice(from, this.#at)
   }

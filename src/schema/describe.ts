@@ -36,7 +36,7 @@ export function describePrimaryKey(key: PrimaryKey | null): string {
 }
 
 export function describeCheck({ name, expression }: Check): string {
-  return `${name === null ? '' : `CONSTRAINT ${fold(name)} `}CHECK (${expression})`
+  return `${name === null ? '' : `${fold(name)} `}CHECK (${expression})`
 }
 
 export function describeForeignKey({

@@ -112,5 +112,5 @@ export const emptySchema: Schema = { tables: [], views: [], triggers: [] }
 
 /** A name as SQLite compares names: the letters A to Z without regard to case, all others exactly. */
 export function fold(name: string): string {
-  return name.replace(/[A-Z]+/g, letters => letters.toLowerCase())
+  return /[^\0-\x7f]/.test(name) ? name.replace(/[A-Z]+/g, letters => letters.toLowerCase()) : name.toLowerCase()
 }

@@ -23,14 +23,19 @@ const plain = /^[a-z_$\u0080-\uffff][a-z0-9_$\u0080-\uffff]*$/
 export function normalise(tokens: readonly Token[], rules: NameRules = anyName): string {
   let text = ''
   let previous = ''
+  let isSign = false
   for (const [at, token] of tokens.entries()) {
     const written = spelling(tokens, at, token, rules)
-    const close = text === '' || /^(?:[,;)(.])$/.test(written) || previous === '(' || previous === '.'
-    const apart = !close || (written === '(' && !/^[\w$"\u0080-\uffff]+$/.test(previous) && previous !== '(')
-    text += apart && text !== '' ? ` ${written}` : written
+    text += isSign || isClose(previous, written) ? written : ` ${written}`
+    isSign = /^[+-]$/.test(written) && /^[(,]?$/.test(previous)
     previous = written
   }
   return text
+}
+
+function isClose(previous: string, written: string): boolean {
+  if (/^[(.]?$/.test(previous) || /^[,;).]$/.test(written)) return true
+  return written === '(' && /^[\w$"\u0080-\uffff]+$/.test(previous)
 }
 
 /** The same for text. */

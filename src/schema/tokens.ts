@@ -36,6 +36,8 @@ const SPACE = 1
 const DIGIT = 2
 const HEX = 4
 const NAME = 8
+/** An operator by itself, whatever follows. */
+const ALONE = 16
 
 /** What a character may be part of; everything from U+0080 on may be part of a name. */
 const classes = new Uint8Array(128)
@@ -44,8 +46,10 @@ for (const c of '0123456789') classes[c.charCodeAt(0)]! |= DIGIT | HEX | NAME
 for (const c of 'abcdefABCDEF') classes[c.charCodeAt(0)]! |= HEX
 for (const c of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_$') classes[c.charCodeAt(0)]! |= NAME
 
+for (const c of '+*%,&~();') classes[c.charCodeAt(0)]! |= ALONE
+
 const pairs = new Set(['<=', '<>', '<<', '>=', '>>', '!=', '==', '||'])
-const lone = new Set('+-*/%=<>|,&~();.')
+const others = new Set('-/=<>|.')
 const isVariable = new Set('$@:#')
 
 /**
@@ -77,15 +81,20 @@ export class Scanner {
 
   #scan(at: number, c: number): number {
     const { sql } = this
+    if (c > 127) {
+      // A byte order mark is space where a token may start, and part of a name inside one.
+      return c === 0xfeff ? this.#is('space', at + 1) : this.#is('word', this.#while(at + 1, NAME))
+    }
+    const sort = classes[c]!
     const following = sql.charCodeAt(at + 1)
-    // A byte order mark is space where a token may start, and part of a name inside one.
-    if (c === 0xfeff) return this.#is('space', at + 1)
-    if ((c === 0x78 || c === 0x58) && following === 0x27) return this.#blob(at)
-    if (c > 127 || (classes[c]! & (NAME | DIGIT)) === NAME) {
-      if (c !== 0x24) return this.#is('word', this.#while(at + 1, NAME))
-    } else if (classes[c]! & DIGIT) return this.#number(at)
+    if (sort & ALONE) return this.#is('operator', at + 1)
     // A vertical tab continues white space but cannot begin it.
-    if (c < 128 && classes[c]! & SPACE && c !== 0x0b) return this.#is('space', this.#while(at + 1, SPACE))
+    if (sort & SPACE && c !== 0x0b) return this.#is('space', this.#while(at + 1, SPACE))
+    if (sort & DIGIT) return this.#number(at)
+    if (sort & NAME && c !== 0x24) {
+      if ((c === 0x78 || c === 0x58) && following === 0x27) return this.#blob(at)
+      return this.#is('word', this.#while(at + 1, NAME))
+    }
     if (c === 0x27 || c === 0x22 || c === 0x60) return this.#quoted(at, c)
     if (c === 0x5b) return this.#until(at + 1, ']', 'quoted')
     if (c === 0x2d && following === 0x2d) {
@@ -108,7 +117,7 @@ export class Scanner {
     if (isVariable.has(c)) return this.#variable(at)
     if (sql.startsWith('->', at)) return this.#is('operator', sql.charAt(at + 2) === '>' ? at + 3 : at + 2)
     if (pairs.has(sql.slice(at, at + 2))) return this.#is('operator', at + 2)
-    return this.#is(lone.has(c) ? 'operator' : 'illegal', at + 1)
+    return this.#is(others.has(c) ? 'operator' : 'illegal', at + 1)
   }
 
   #is(kind: TokenKind, end: number): number {
@@ -199,7 +208,11 @@ export function* tokenize(sql: string): Generator<Token, void> {
 /** The tokens that mean something: without spaces and comments. */
 export function significantTokens(sql: string): Token[] {
   const tokens: Token[] = []
-  for (const token of tokenize(sql)) if (token.kind !== 'space' && token.kind !== 'comment') tokens.push(token)
+  const scanner = new Scanner(sql)
+  while (scanner.next()) {
+    const { kind, text, start } = scanner
+    if (kind !== 'space' && kind !== 'comment') tokens.push({ kind, text, start })
+  }
   return tokens
 }
 

@@ -122,10 +122,7 @@ describe('equal are', () => {
     [
       'views in another spelling',
       'CREATE VIEW v AS SELECT \'It;\' AS "Total", a.x FROM (SELECT 1 AS x) a',
-      "create view [V] as -- all of it\n select 'It;' as total , A . X from ( select 1 as x ) as_ /**/".replace(
-        'as_',
-        'a',
-      ),
+      "create view [V] as -- all of it\n select 'It;' as total , A . X from ( select 1 as x ) a /**/",
     ],
     [
       'triggers in another spelling',
@@ -211,7 +208,7 @@ describe('different are', () => {
       'a default and none',
       'CREATE TABLE t(a DEFAULT -1)',
       'CREATE TABLE t(a)',
-      ['column t.a: expected DEFAULT - 1, found no default'],
+      ['column t.a: expected DEFAULT -1, found no default'],
     ],
     [
       'several things of one column at once',
@@ -327,16 +324,13 @@ describe('different are', () => {
       'CHECKs by the case of a string, in either sort of quotes',
       'CREATE TABLE t(a CONSTRAINT c CHECK(a IN ("Open")))',
       "CREATE TABLE t(a CONSTRAINT c CHECK(a IN ('open')))",
-      ["constraint of t: expected CONSTRAINT c CHECK (a in('Open')), found CONSTRAINT c CHECK (a in('open'))"],
+      ["constraint of t: expected c CHECK (a in('Open')), found c CHECK (a in('open'))"],
     ],
     [
       'a CHECK with a name and one without',
       'CREATE TABLE t(a CONSTRAINT positive CHECK(a > 0))',
       'CREATE TABLE t(a CHECK(a > 0))',
-      [
-        'constraint CHECK (a > 0) of t is in the database but in no migration',
-        'constraint CONSTRAINT positive CHECK (a > 0) of t is in the migrations but not in the database',
-      ],
+      ['constraint of t: expected positive CHECK (a > 0), found CHECK (a > 0)'],
     ],
     [
       'what a foreign key does',
@@ -497,7 +491,7 @@ it('shows of long texts only where they part', async () => {
     `CREATE VIEW v AS SELECT ${'1 AS one, '.repeat(40)}${column}, ${'2 AS two, '.repeat(40)}3`
   const [message] = await messages(view('4'), view('5'))
   expect(message).toBe(
-    'view v: expected … one, 1 as one, 4, 2 as two, 2 as two, 2 as two, 2 as two, 2 as tw …, found … one, 1 as one, 5, 2 as two, 2 as two, 2 as two, 2 as two, 2 as tw …',
+    'view v: expected … 1 as one, 1 as one, 4, 2 as two, 2 as two, 2 as two, 2 as two, 2 as tw …, found … 1 as one, 1 as one, 5, 2 as two, 2 as two, 2 as two, 2 as two, 2 as tw …',
   )
 })
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { fileStore } from '../../src/storage/file.ts'
@@ -118,6 +119,47 @@ describe('a folder as an object store', () => {
       code: 'storage',
       message: 'a ended after 1000 of 1048576 bytes',
     })
+  })
+})
+
+describe('the etag of an object', () => {
+  it('is new for each content, also where a disk uses an inode again at once', async () => {
+    const store = opened(join(await freshFolder(tmpdir()), 'repository'))
+    const etags = new Set<string>()
+    for (let i = 0; i < 20; i++) {
+      await store.putIfAbsent('deleted', bytes(`${i % 10}`))
+      etags.add((await store.head('deleted'))!.etag)
+      await store.deleteMany(['deleted'])
+    }
+    expect(etags.size).toBe(20)
+
+    await store.putIfAbsent('replaced', bytes('x'))
+    for (let i = 0; i < 40; i++) {
+      const { etag } = (await store.head('replaced'))!
+      etags.add(etag)
+      expect(await store.putIfUnchanged('replaced', bytes(`${i % 10}`), etag)).toBe('stored')
+    }
+    expect(etags.size).toBe(60)
+  })
+})
+
+describe('the time of an object, which tells contents apart where an inode is used again', () => {
+  it('is later than that of the one before, also when the clock is not', async () => {
+    const { root, store } = await fresh()
+    await store.putIfAbsent('a', bytes('old'))
+    const ahead = new Date(Date.now() + 10_000)
+    await utimes(join(root, 'a'), ahead, ahead)
+    await store.putIfUnchanged('a', bytes('new'), (await store.head('a'))!.etag)
+    expect((await store.head('a'))!.modified.getTime()).toBeGreaterThan(ahead.getTime())
+  })
+
+  it('is past before the object is deleted', async () => {
+    const { root, store } = await fresh()
+    await store.putIfAbsent('a', bytes('old'))
+    const ahead = new Date(Date.now() + 200)
+    await utimes(join(root, 'a'), ahead, ahead)
+    await store.deleteMany(['a'])
+    expect(Date.now()).toBeGreaterThan(ahead.getTime())
   })
 })
 

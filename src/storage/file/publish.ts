@@ -122,8 +122,9 @@ async function renameIfAbsent(folder: Folder, temporary: string, path: string): 
  * and size, and the inode of an object replaced twice may be used again within one tick of the file system's clock.
  */
 async function stampAfter(path: string, before: number): Promise<void> {
-  // The second step is for file systems that keep whole or even seconds only.
-  for (const step of [1, 2_000]) {
+  // Two, because a time is passed on as seconds in a double and may come out a little less. The second step is for file
+  // systems that keep whole or even seconds only.
+  for (const step of [2, 2_000]) {
     const { mtime, mtimeMs } = await lstat(path)
     if (Math.floor(mtimeMs) > Math.floor(before)) return
     await utimes(path, mtime, new Date(Math.floor(before) + step))

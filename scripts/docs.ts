@@ -1,0 +1,54 @@
+/** Writes the pages that are made from tables in the source: `docs/exit-codes.md` and `docs/settings.md`. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { settings } from '../src/config/settings.ts'
+import { exitCodes } from '../src/errors.ts'
+
+const root = new URL('../', import.meta.url)
+
+/** The generated pages, by path. */
+export const pages: Readonly<Record<string, string>> = {
+  'docs/exit-codes.md': exitCodesPage(),
+  'docs/settings.md': settingsPage(),
+}
+
+function exitCodesPage(): string {
+  const rows = Object.entries(exitCodes).map(([name, { exit, when }]) => `| ${exit} | ${name} | ${when} |`)
+  return `# Exit codes
+
+Made from \`src/errors.ts\` by \`npm run docs\`. The numbers do not change; scripts and \`podFailurePolicy\` may rely on them.
+
+| exit | name | when |
+| --- | --- | --- |
+${rows.join('\n')}
+
+Every error says what happened, where, and what to do next: on standard error, with \`--json\` as one document on standard
+output (\`error.code\` is the name above), and in the termination message.
+`
+}
+
+function settingsPage(): string {
+  const rows = Object.values(settings).map(
+    ({ env, fallback = '', flags, help }) =>
+      `| \`${flags.replaceAll('|', '\\|')}\` | \`${env}\` | ${help} | ${fallback} |`,
+  )
+  return `# Settings
+
+Made from \`src/config/settings.ts\` by \`npm run docs\`. A flag wins over its environment variable. Durations are written
+\`90s\`, \`15m\`, \`48h\`. What a command acts on (a version, a backup's id) is a flag only; \`lockkeeper help COMMAND\` shows it.
+
+| flag | variable | what | default |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+\`DATABASE_URL\` is a path, \`file:///absolute/path.db\`, or SQLAlchemy's form: \`sqlite:////data/app.db\` is absolute,
+\`sqlite:///app.db\` relative to the working directory. Where three slashes could mean two files that are both there,
+Lockkeeper refuses (78) and names both.
+`
+}
+
+if (import.meta.main) for (const [path, text] of Object.entries(pages)) await writeFile(new URL(path, root), text)
+
+/** Whether a page on disk is what it would be made to be. */
+export async function isCurrent(path: string): Promise<boolean> {
+  return (await readFile(new URL(path, root), 'utf8')) === pages[path]
+}
