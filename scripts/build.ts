@@ -17,9 +17,22 @@ const forCommonJs = [
 
 export async function build(): Promise<void> {
   await rm(new URL('dist/', root), { recursive: true, force: true })
+  const inputs = new Set<string>()
+  for (const entries of programs) for (const input of await bundleOf(entries)) inputs.add(input)
+  // The sandbox's SQLite, which its loader looks for beside itself.
+  const wasm = 'node-sqlite3-wasm.wasm'
+  await copyFile(new URL(`node_modules/node-sqlite3-wasm/dist/${wasm}`, root), new URL(`dist/${wasm}`, root))
+  await writeFile(new URL('dist/LICENSES.txt', root), await licences([...inputs]))
+}
+
+/** Each by itself: what they had in common would be cut into many small chunks, and each file that is loaded costs time. */
+const programs = [['src/cli.ts'], ['src/index.ts'], ['src/database/child.ts', 'src/sandbox/worker.ts']]
+
+/** @returns the files that went in */
+async function bundleOf(entryPoints: string[]): Promise<string[]> {
   const { metafile } = await bundle({
     absWorkingDir: fileURLToPath(root),
-    entryPoints: ['src/cli.ts', 'src/index.ts', 'src/database/child.ts', 'src/sandbox/worker.ts'],
+    entryPoints,
     outdir: 'dist',
     entryNames: '[name]',
     chunkNames: '[name]-[hash]',
@@ -36,10 +49,7 @@ export async function build(): Promise<void> {
     logLevel: 'warning',
     banner: { js: `${forCommonJs.join(';')};` },
   })
-  // The sandbox's SQLite, which its loader looks for beside itself.
-  const wasm = 'node-sqlite3-wasm.wasm'
-  await copyFile(new URL(`node_modules/node-sqlite3-wasm/dist/${wasm}`, root), new URL(`dist/${wasm}`, root))
-  await writeFile(new URL('dist/LICENSES.txt', root), await licences(Object.keys(metafile.inputs)))
+  return Object.keys(metafile.inputs)
 }
 
 /** The licences of every package of which something was bundled. */

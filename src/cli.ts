@@ -15,11 +15,12 @@ import { rollback } from './commands/rollback.ts'
 import { run } from './commands/run.ts'
 import { status } from './commands/status.ts'
 import { validate } from './commands/validate.ts'
-import { type Config, resolveSettings, type SettingName } from './config/settings.ts'
+import { type Config, resolveSettings, type SettingName, settings } from './config/settings.ts'
 import { exitCodes, LockkeeperError, messageOf } from './errors.ts'
-import { logListener } from './report/log.ts'
+import type { JobEvent } from './job/events.ts'
+import { type LogFormat, logListener } from './report/log.ts'
 import { progressLine } from './report/progress.ts'
-import { redactor, secretsOf } from './report/redact.ts'
+import { redactedJson, redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
 import { lockkeeperVersion } from './version.ts'
 
@@ -29,34 +30,51 @@ const commands: readonly Command[] = [run, status, plan, history, rollback, vali
 const general = ['timeout', 'logFormat', 'terminationLog'] as const
 /** How long what was stopped may take to let go before the process ends all the same. */
 const grace = 500
+/** The longest that a timer takes, about 24 days; beyond it Node's would go off at once. */
+const longestTimer = 2 ** 31 - 1
+
+type Given = Readonly<Partial<Record<SettingName, string>>>
+
+/** How to speak: known even where the settings are wrong, for that is to be said as well. */
+interface Voice {
+  readonly json: boolean
+  readonly logFormat: LogFormat
+  readonly terminationLog: string | undefined
+}
 
 const redact = redactor(secretsOf(process.env))
-const stdout = (text: string) => process.stdout.write(redact(text))
-const stderr = (text: string) => process.stderr.write(redact(text))
+const stdout = (text: string) => process.stdout.write(text)
+const stderr = (text: string) => process.stderr.write(text)
 
 // Node's own notices are no message of ours, and a person reads standard error.
 process.removeAllListeners('warning')
+// Whoever reads may stop reading (`| head`): no reason to leave a job half done.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-await program(commands, lockkeeperVersion, stdout, stderr, execute)
+await program(
+  commands,
+  lockkeeperVersion,
+  text => stdout(redact(text)),
+  text => stderr(redact(text)),
+  execute,
+)
   .parseAsync()
   .catch((error: unknown) => {
-    process.exitCode = error instanceof CommanderError && error.exitCode === 0 ? 0 : exitCodes.usage.exit
-    if (!(error instanceof CommanderError)) throw error
+    if (!(error instanceof CommanderError)) fail(voiceOf({}, process.argv.includes('--json')), error)
   })
 
 async function execute(
   command: Command,
-  settings: Readonly<Partial<Record<SettingName, string>>>,
-  given: Readonly<Record<string, string | true | undefined>>,
+  given: Given,
+  options: Readonly<Record<string, string | true | undefined>>,
   json: boolean,
 ): Promise<void> {
-  let config: Config<SettingName> | undefined
+  const voice = voiceOf(given, json)
   try {
-    config = resolveSettings([...command.settings, ...general], settings, process.env)
-    const outcome = await supervise(command, config, given)
-    finish(config, json, outcome)
+    const config = resolveSettings([...command.settings, ...general], given, process.env)
+    finish(voice, await supervise(command, config, options, voice))
   } catch (error) {
-    fail(config, json, error)
+    fail(voice, error)
   }
 }
 
@@ -65,21 +83,23 @@ async function supervise(
   command: Command,
   config: Config<SettingName>,
   given: Readonly<Record<string, string | true | undefined>>,
+  { logFormat }: Voice,
 ): Promise<Outcome> {
   const controller = new AbortController()
   const stop = (error: LockkeeperError) => controller.abort(error)
   process.once('SIGINT', () => stop(stopped('interrupted', 'SIGINT')))
   process.once('SIGTERM', () => stop(stopped('terminated', 'SIGTERM')))
-  const deadline = setTimeout(() => stop(tooSlow(config.timeout)), config.timeout)
+  const deadline = setTimeout(() => stop(tooSlow(config.timeout)), Math.min(config.timeout, longestTimer))
   const aborted = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => setTimeout(() => reject(controller.signal.reason), grace).unref())
   })
   aborted.catch(() => {})
-  const { logFormat = process.stderr.isTTY ? 'pretty' : 'json' } = config
   const log = logListener(logFormat, { write: stderr })
-  const listener = process.stderr.isTTY && logFormat === 'pretty' ? progressLine({ write: stderr }, log) : log
+  const shown = process.stderr.isTTY && logFormat === 'pretty' ? progressLine({ write: stderr }, log) : log
+  const listener = (event: JobEvent) => shown('message' in event ? { ...event, message: redact(event.message) } : event)
   try {
-    return await Promise.race([command.run({ config, given, listener, signal: controller.signal }), aborted])
+    const context = { config, given, listener, signal: controller.signal, redact }
+    return await Promise.race([command.run(context), aborted])
   } catch (error) {
     // Whatever broke because of the stop, the stop is what happened.
     throw controller.signal.aborted ? controller.signal.reason : error
@@ -88,40 +108,56 @@ async function supervise(
   }
 }
 
-function finish(config: Config<SettingName>, json: boolean, outcome: Outcome): never {
-  const text = json ? JSON.stringify(outcome.document, null, 2) : outcome.text
-  if (text !== '') stdout(`${text}\n`)
-  const { exit } = exitCodes[outcome.code ?? 'ok']
-  lastWord(config, outcome.sentence, { code: outcome.code ?? 'ok', exit, ...outcome.facts })
+function finish(voice: Voice, { code: bad, document, facts, sentence, text }: Outcome): never {
+  const code = bad ?? 'ok'
+  if (voice.json) stdout(`${redactedJson(document, redact, 2)}\n`)
+  else if (text !== '') stdout(`${redact(text)}\n`)
+  const { exit } = exitCodes[code]
+  lastWord(voice, sentence, { code, exit, ...facts })
   process.exit(exit)
 }
 
-function fail(config: Config<SettingName> | undefined, json: boolean, thrown: unknown): never {
-  const error = asLockkeeperError(thrown)
-  const { code, details, exitCode, hint, message } = error
-  if (json)
-    stdout(`${JSON.stringify({ error: { code, exit: exitCode, message, hint: hint ?? null, details } }, null, 2)}\n`)
-  if (config?.logFormat === 'json' || (config?.logFormat === undefined && !process.stderr.isTTY))
-    stderr(
-      `${JSON.stringify({ level: 'error', time: new Date().toISOString(), code, exit: exitCode, msg: message, hint })}\n`,
-    )
-  else stderr(`\nerror: ${message}\n${hint === undefined ? '' : `\n  ${hint}\n`}`)
-  lastWord(config, message, { code, exit: exitCode, ...(hint === undefined ? {} : { hint }) })
-  process.exit(exitCode)
+function fail(voice: Voice, thrown: unknown): never {
+  const { code, details, exitCode: exit, hint, message, stack } = asLockkeeperError(thrown)
+  if (voice.json)
+    stdout(`${redactedJson({ error: { code, exit, message, hint: hint ?? null, details } }, redact, 2)}\n`)
+  // Of use to nobody but whoever mends a bug.
+  const trace = code === 'internal' ? stack : undefined
+  if (voice.logFormat === 'json') {
+    const line = { level: 'error', time: new Date().toISOString(), code, exit, msg: message, hint, stack: trace }
+    stderr(`${redactedJson(line, redact)}\n`)
+  } else {
+    const below = [hint, trace].filter(part => part !== undefined).map(part => `\n  ${part}\n`)
+    stderr(redact(`\nerror: ${message}\n${below.join('')}`))
+  }
+  lastWord(voice, message, { code, exit, hint })
+  process.exit(exit)
 }
 
-function lastWord(config: Config<SettingName> | undefined, sentence: string, facts: object): void {
-  const path = config?.terminationLog ?? process.env['LOCKKEEPER_TERMINATION_LOG']
-  writeTermination(path || undefined, redact(terminationMessage(sentence, facts)))
+function lastWord({ terminationLog }: Voice, sentence: string, facts: object): void {
+  const clean: object = JSON.parse(redactedJson(facts, redact))
+  writeTermination(terminationLog, terminationMessage(redact(sentence), clean))
+}
+
+function voiceOf(given: Given, json: boolean): Voice {
+  const said = (name: 'logFormat' | 'terminationLog') => given[name] || process.env[settings[name].env] || undefined
+  const wanted = said('logFormat')
+  const usual = process.stderr.isTTY ? 'pretty' : 'json'
+  return {
+    json,
+    logFormat: wanted === 'json' || wanted === 'pretty' ? wanted : usual,
+    terminationLog: said('terminationLog'),
+  }
 }
 
 function asLockkeeperError(error: unknown): LockkeeperError {
   if (error instanceof LockkeeperError) return error
-  return new LockkeeperError('internal', `a bug in Lockkeeper: ${messageOf(error)}`, {
+  const bug = new LockkeeperError('internal', `a bug in Lockkeeper: ${messageOf(error)}`, {
     hint: 'Please report it with what is below. Nothing uncommitted was kept; running again is safe.',
     cause: error,
-    details: { stack: error instanceof Error ? (error.stack ?? '') : '' },
   })
+  if (error instanceof Error && error.stack !== undefined) bug.stack = error.stack
+  return bug
 }
 
 function stopped(code: 'interrupted' | 'terminated', signal: string): LockkeeperError {

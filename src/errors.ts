@@ -77,6 +77,8 @@ const systemErrors: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'denied',
   EPERM: 'denied',
   EROFS: 'denied',
+  ELOOP: 'config',
+  ENAMETOOLONG: 'config',
 }
 
 /** Explains a system error as a `LockkeeperError`; a `LockkeeperError` passes through, anything else stays what it is. */

@@ -17,6 +17,9 @@ const compressionLevel = 1
 /** Bytes that zstd writes before it is called again; the default of 16 KiB costs a third more processor time. */
 const outputAtOnce = 256 * 1024
 
+/** Node takes no less. */
+const leastOutput = 64
+
 /** Powers of two: a frame may ask for a window of 2 MiB, or of one chunk where that is larger, and for no more memory. */
 const leastWindow = 21
 
@@ -49,7 +52,7 @@ function decompress(key: string, object: Uint8Array, most: number): Promise<Buff
   const options: ZstdOptions = {
     info: true,
     // All of it in one go, and one byte more, so that a frame that holds more is found out.
-    chunkSize: most + 1,
+    chunkSize: Math.max(leastOutput, most + 1),
     maxOutputLength: most,
     params: { [constants.ZSTD_d_windowLogMax]: Math.max(leastWindow, Math.ceil(Math.log2(most))) },
   }

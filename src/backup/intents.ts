@@ -32,8 +32,8 @@ const folder = 'intents/'
 
 export interface Intent {
   readonly key: string
-  /** Rejects with `storage` when the backup took so long that the intent no longer protects it. */
-  check(): void
+  /** Throws `storage` when the backup took so long, by `performance.now()`, that the intent no longer protects it. */
+  check(now?: number): void
   /** Removes it. Never rejects: an intent that stays ends by itself, and not everybody who may write may delete. */
   withdraw(): Promise<void>
 }
@@ -63,8 +63,8 @@ export async function announce(
   })
   return {
     key,
-    check() {
-      if (performance.now() - started < patience) return
+    check(now = performance.now()) {
+      if (now - started < patience) return
       throw new LockkeeperError(
         'storage',
         'the backup took more than 48 hours, so nothing protects it from a prune any more',

@@ -20,8 +20,8 @@ export function changeOutcome(result: ChangeResult, verb: 'applied' | 'rolled ba
 function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult, verb: string): string {
   if (outcome === 'unchanged') return `Nothing to do: the database is at ${level ?? 'no level'}.`
   const taken = adopted.length === 0 ? '' : `Taken over at ${adopted.at(-1)}. `
-  const count = `${versions.length} ${versions.length === 1 ? 'migration' : 'migrations'} ${verb}`
-  return `${taken}${count}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
+  const done = `${versions.length} ${versions.length === 1 ? 'migration' : 'migrations'} ${verb}`
+  return `${taken}${done}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
 }
 
 function textOf(result: ChangeResult, sentence: string): string {
@@ -31,15 +31,23 @@ function textOf(result: ChangeResult, sentence: string): string {
     lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}`)
   const rows = Object.entries(result.rows)
   const created = rows.filter(([, { before }]) => before === null)
-  if (created.length > 0) lines.push(`  ${created.length} new tables: ${shorten(created.map(([table]) => table))}`)
-  for (const [table, change] of rows) if (change.before !== null) lines.push(`  ${table}: ${describe(change)}`)
+  const gone = rows.filter(([, { before, after }]) => before === 0 && after === null)
+  if (created.length > 0) lines.push(`  ${count(created, 'new')}`)
+  if (gone.length > 0) lines.push(`  ${count(gone, 'dropped, without rows')}`)
+  for (const [table, change] of rows.filter(row => !created.includes(row) && !gone.includes(row)))
+    lines.push(`  ${table}: ${describe(change)}`)
   if (result.backup !== null)
     lines.push(`  backup of what was there before: ${result.backup}`, `  in ${result.repository}`)
   return lines.join('\n')
 }
 
+/** `57 tables new: users, work_orders and 55 more` */
+function count(rows: readonly (readonly [string, RowChange])[], what: string): string {
+  return `${rows.length} ${rows.length === 1 ? 'table' : 'tables'} ${what}: ${shorten(rows.map(([table]) => table))}`
+}
+
 function describe({ before, after }: RowChange): string {
-  return after === null ? `${before} rows, the table is gone` : `${before} rows before, ${after} now`
+  return after === null ? `${before} rows before, the table is gone` : `${before} rows before, ${after} now`
 }
 
 function shorten(names: readonly string[]): string {

@@ -3,8 +3,7 @@ import { existsSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import type { Config } from '../config/settings.ts'
 import { LockkeeperError } from '../errors.ts'
-import type { MigrationOptions } from '../job/options.ts'
-import type { RepositorySettings } from '../job/save.ts'
+import type { MigrationOptions, RepositorySettings } from '../job/options.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { Context } from './command.ts'
 
@@ -53,6 +52,7 @@ export function temporaryFolder({ tmpdir: folder }: Config<'tmpdir'>): string {
 export function changeOptions({
   config,
   listener,
+  redact,
   signal,
 }: Context<(typeof changeSettings)[number]>): MigrationOptions {
   return {
@@ -64,6 +64,7 @@ export function changeOptions({
     outOfOrder: config.outOfOrder,
     actor: actorOf(config),
     listener,
+    redact,
     signal,
     // The command line never has the database open otherwise; an application would use a child process.
     viewInProcess: true,

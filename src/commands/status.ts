@@ -18,7 +18,7 @@ export const status = command({
       signal,
       viewInProcess: true,
     })
-    const { applied, bytes, journalMode, lastAttempt, level, pending, problem, state, warnings } = result
+    const { applied, bytes, hint, journalMode, lastAttempt, level, pending, problem, state, warnings } = result
     const lines = [
       `database  ${result.database}: ${state}${journalMode === null ? '' : `, ${formatBytes(bytes)}, ${journalMode} mode`}`,
       `level     ${level ?? 'none'} (${applied} applied)`,
@@ -33,6 +33,7 @@ export const status = command({
     }
     for (const warning of warnings) lines.push(`warning   ${warning}`)
     if (problem !== null) lines.push(`problem   ${problem}`)
+    if (hint !== null) lines.push(`          ${hint}`)
     const sentence = problem ?? `The database is at ${level ?? 'no level'}, ${pending.length} pending.`
     return { sentence, text: lines.join('\n'), document: result, facts: { state, level, pending: pending.length } }
   },

@@ -194,7 +194,7 @@ export function resolveSettings<Name extends SettingName>(
       if (error instanceof LockkeeperError) {
         problems.push(error.message)
         if (error.hint !== undefined) hints.add(error.hint)
-      } else problems.push(`${env} (${flags}): ${plain(messageOf(error), env)}`)
+      } else problems.push(`${env} (${flags})${plain(messageOf(error), env, value)}`)
     }
   }
   if (problems.length > 0)
@@ -202,17 +202,17 @@ export function resolveSettings<Name extends SettingName>(
       'config',
       problems.length === 1 ? (problems[0] ?? '') : `several settings are wrong:\n  ${problems.join('\n  ')}`,
       {
-        hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help shows every setting.',
+        hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help COMMAND shows its settings.',
         details: { problems },
       },
     )
   return Object.freeze(config) as Config<Name>
 }
 
-/** env-var's own sentences begin with its name and the variable's. */
-function plain(message: string, env: string): string {
-  return message
-    .replace(/^env-var: /, '')
-    .replace(`"${env}" `, '')
-    .replace(/, but was not set$/, ' and is not set')
+/** env-var's own sentences begin with its name and the variable's, and do not say what was there instead. */
+function plain(message: string, env: string, value: string | undefined): string {
+  if (value === undefined) return ' is not set'
+  if (value === '') return ' is empty'
+  const [, expected] = /^env-var: "[^"]*" (should be .*)$/s.exec(message) ?? []
+  return expected === undefined ? `: ${message.replace(`env-var: "${env}" `, '')}` : ` ${expected}, not "${value}"`
 }

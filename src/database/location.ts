@@ -1,21 +1,18 @@
 /** Where a database is and what its file says of itself, without opening it through SQLite. */
-import { open, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { open, readlink, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
+import { DatabaseProcess } from './child-process.ts'
+import { type Header, headerBytes, parseHeader, parseJournal } from './header.ts'
 
-/** The first 100 bytes of a database file (https://www.sqlite.org/fileformat2.html#the_database_header). */
-export interface Header {
-  /** Bytes. */
-  readonly pageSize: number
-  readonly journalMode: 'wal' | 'rollback'
-}
+export type { Header } from './header.ts'
 
 /** What is at a path, seen from outside. */
 export type Presence =
   | { readonly kind: 'missing' }
-  /** A file of 0 bytes, which is an empty database to SQLite. */
-  | { readonly kind: 'empty'; readonly bytes: 0 }
+  /** Nothing was ever committed in it: a file of 0 bytes, or one whose first transaction was broken off. */
+  | { readonly kind: 'empty'; readonly bytes: number }
   | { readonly kind: 'database'; readonly bytes: number; readonly header: Header }
 
 /** `file:` URI that SQLite takes, percent-encoded so that `?`, `#`, `%` and spaces in a path mean themselves. */
@@ -36,66 +33,136 @@ export async function fileSize(path: string): Promise<number | undefined> {
 }
 
 /**
- * Looks at a path. Reads 100 bytes of it with `fs`, so never call it in a process that has that database open.
- * @throws LockkeeperError `invalid` for a folder, a device, a file that is not a database, or an empty file beside a
- * journal or write-ahead log that has content (opening it would delete that); `denied`, `io` from the file system.
+ * The file behind symbolic links, as an absolute path: SQLite keeps journal and write-ahead log beside that one. A file
+ * that is not there yet keeps its name.
+ * @throws LockkeeperError `missing` for a link to nothing, `invalid` for links in a circle, `denied`
  */
-export async function inspectFile(path: string): Promise<Presence> {
-  let info: Awaited<ReturnType<typeof stat>>
+export async function realDatabasePath(path: string): Promise<string> {
   try {
-    info = await stat(path)
+    return await realpath(path)
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return missing(path)
+    if (systemCode(error) === 'ENOENT') return notThere(path)
+    if (systemCode(error) === 'ELOOP')
+      throw new LockkeeperError('invalid', `${path} leads nowhere: its symbolic links go in a circle`, {
+        hint: 'Name the database file itself in DATABASE_URL, or mend the links.',
+        cause: error,
+      })
     throw explainSystemError(error, `cannot look at the database ${path}`)
   }
-  if (!info.isFile())
-    throw new LockkeeperError(
-      'invalid',
-      `${path} is ${info.isDirectory() ? 'a folder' : 'not a regular file'}, not a database`,
-      {
-        hint: 'DATABASE_URL has to name the database file itself.',
-      },
-    )
-  if (info.size === 0) {
-    await refuseOrphanedJournal(path, 'has 0 bytes')
-    return { kind: 'empty', bytes: 0 }
-  }
-  return { kind: 'database', bytes: info.size, header: await readHeader(path, info.size) }
 }
 
-async function missing(path: string): Promise<Presence> {
-  await refuseOrphanedJournal(path, 'is not there')
-  return { kind: 'missing' }
-}
-
-/** Opening a database that is gone or empty beside a log with content would throw away what the log still holds. */
-async function refuseOrphanedJournal(path: string, what: string): Promise<void> {
-  for (const suffix of ['-wal', '-journal']) {
-    const size = await fileSize(path + suffix)
-    if (size !== undefined && size > 0)
-      throw new LockkeeperError('invalid', `${path} ${what}, but ${path}${suffix} has ${size} bytes of it`, {
-        hint: `Part of a database is left in ${path}${suffix}: keep a copy of it, then restore (lockkeeper restore --latest) or put the database file back beside it.`,
-        details: { path, journal: path + suffix },
-      })
-  }
-}
-
-async function readHeader(path: string, size: number): Promise<Header> {
-  const bytes = Buffer.alloc(100)
-  try {
-    const file = await open(path, 'r')
-    try {
-      await file.read(bytes, 0, 100, 0)
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    throw explainSystemError(error, `cannot read the database ${path}`, 'Run with the user that owns the file.')
-  }
-  const pageSize = bytes.readUInt16BE(16) === 1 ? 65536 : bytes.readUInt16BE(16)
-  if (size < 100 || bytes.toString('latin1', 0, 16) !== 'SQLite format 3\0')
-    throw new LockkeeperError('invalid', `${path} is not a SQLite database`, {
-      hint: 'Nothing was touched. If it was one, it is damaged: lockkeeper restore --latest brings back the newest good backup.',
+async function notThere(path: string): Promise<string> {
+  const link = await readlink(path).catch(() => undefined)
+  if (link !== undefined)
+    throw new LockkeeperError('missing', `${path} is a symbolic link to ${link}, which is not there`, {
+      hint: 'Is the volume that it leads to mounted? To have a new database made there, name the file itself in DATABASE_URL.',
     })
-  return { pageSize, journalMode: bytes[18] === 2 ? 'wal' : 'rollback' }
+  const folder = dirname(resolve(path))
+  return join(await realpath(folder).catch(() => folder), basename(path))
+}
+
+/** Reads the beginning of a file: up to so many bytes. */
+export type ReadStart = (path: string, bytes: number) => Promise<Uint8Array>
+
+export interface InspectOptions {
+  /**
+   * Read the file in this very process: only for a program that never has the database open otherwise, as the command
+   * line. In an application that would take away the application's own locks. Default false: in a child process.
+   */
+  readonly inProcess?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Looks at a path without changing anything.
+ * @throws LockkeeperError `invalid` for a folder, a device, a file that is not a database, or an empty or missing file
+ * beside a journal or write-ahead log that has content (opening it would delete that); `denied`, `io` from the file system.
+ */
+export async function inspectFile(path: string, { inProcess = false, signal }: InspectOptions = {}): Promise<Presence> {
+  const file = await realDatabasePath(path)
+  if (inProcess) return inspectWith(file, readStart)
+  const bytes = await sizeOfDatabase(file)
+  if (bytes === undefined || bytes === 0) return inspectWith(file, readStart)
+  const child = DatabaseProcess.start(signal)
+  try {
+    return await inspectWith(file, (at, count) => child.readStart(at, count))
+  } finally {
+    await child.close()
+  }
+}
+
+/** As `inspectFile`, for a path from `realDatabasePath`. @param readHeader how to read the database file */
+export async function inspectWith(file: string, readHeader: ReadStart): Promise<Presence> {
+  const bytes = await sizeOfDatabase(file)
+  if (bytes === undefined || bytes === 0) {
+    await refuseOrphans(file, bytes === undefined ? 'is not there' : 'has 0 bytes')
+    return bytes === undefined ? { kind: 'missing' } : { kind: 'empty', bytes }
+  }
+  const start = await orExplain(readHeader(file, headerBytes), `cannot read the database ${file}`)
+  const header = parseHeader(start)
+  if (header !== undefined) return { kind: 'database', bytes, header }
+  // A first transaction that was larger than the cache writes page 1 last.
+  if ((await journalOf(file)) === 'empties') return { kind: 'empty', bytes }
+  throw new LockkeeperError('invalid', `${file} is not a SQLite database`, {
+    hint: 'Nothing was touched. If it was one, it is damaged: lockkeeper restore --latest brings back the newest good backup.',
+  })
+}
+
+/**
+ * Size in bytes of what can be a database; undefined when there is nothing.
+ * @throws LockkeeperError `invalid` for a folder, a device, a pipe
+ */
+export async function sizeOfDatabase(file: string): Promise<number | undefined> {
+  try {
+    const info = await stat(file)
+    if (info.isFile()) return info.size
+    const what = info.isDirectory() ? 'a folder' : 'not a regular file'
+    throw new LockkeeperError('invalid', `${file} is ${what}, not a database`, {
+      hint: 'DATABASE_URL has to name the database file itself.',
+    })
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw explainSystemError(error, `cannot look at the database ${file}`)
+  }
+}
+
+/**
+ * Opening a database that is gone or empty beside a log with content would throw away what the log still holds.
+ * @throws LockkeeperError `invalid`
+ */
+export async function refuseOrphans(file: string, what: string): Promise<void> {
+  const journal = (await journalOf(file)) === 'restores' ? `${file}-journal` : undefined
+  const log = ((await fileSize(`${file}-wal`)) ?? 0) > 0 ? `${file}-wal` : undefined
+  const left = log ?? journal
+  if (left === undefined) return
+  throw new LockkeeperError('invalid', `${file} ${what}, but ${left} has ${await fileSize(left)} bytes of it`, {
+    hint: `Part of a database is left in ${left}: keep a copy of it, then restore (lockkeeper restore --latest) or put the database file back beside it.`,
+    details: { path: file, journal: left },
+  })
+}
+
+/** What a rollback journal beside a database would do to it. Reading a journal by `fs` does no lock any harm. */
+async function journalOf(file: string): Promise<ReturnType<typeof parseJournal>> {
+  const journal = `${file}-journal`
+  if (((await fileSize(journal)) ?? 0) === 0) return 'nothing'
+  return parseJournal(await orExplain(readStart(journal, headerBytes), `cannot read ${journal}`))
+}
+
+/** Never for a database that this process may have open: closing the file takes away the locks of the whole process. */
+async function readStart(path: string, bytes: number): Promise<Uint8Array> {
+  const file = await open(path, 'r')
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+async function orExplain<T>(work: Promise<T>, doing: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw explainSystemError(error, doing, 'Run with the user that owns the file.')
+  }
 }

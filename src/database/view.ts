@@ -8,7 +8,6 @@
  */
 import { stat } from 'node:fs/promises'
 import { LockkeeperError } from '../errors.ts'
-import { DatabaseProcess } from './child-process.ts'
 import { type Connection, SqliteError } from './connection.ts'
 import { explainSqliteError, isBusy } from './explain.ts'
 import { fileSize, fileUri, inspectFile, type Presence } from './location.ts'
@@ -80,7 +79,7 @@ async function use<T>(
   const connection =
     options.inProcess === true
       ? workspaceOf(new NativeDatabase(open))
-      : await DatabaseProcess.open(open, options.signal)
+      : await (await import('./child-process.ts')).DatabaseProcess.open(open, options.signal)
   try {
     // One transaction, so that everything read belongs together.
     await connection.exec('BEGIN')

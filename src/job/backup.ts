@@ -10,8 +10,8 @@ import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { step } from './events.ts'
 import type { JobOptions } from './options.ts'
+import { realDatabasePath } from './read.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
-import { realDatabasePath } from './take.ts'
 
 export interface BackupJobOptions extends JobOptions {
   readonly tiers: readonly Tier[]

@@ -6,55 +6,15 @@ import type { Workspace } from '../database/connection.ts'
 import { isBusy } from '../database/explain.ts'
 import { LockkeeperError } from '../errors.ts'
 import { type Applied, applyScript, type Runnable } from '../migrations/apply.ts'
-import { type Actor, bookkeepingTables, type MigrationRow } from '../migrations/bookkeeping.ts'
+import { bookkeepingTables, type MigrationRow } from '../migrations/bookkeeping.ts'
 import { countRows, describeLoss, lostRows, type RowCounts } from '../migrations/rows.ts'
-import type { Schema } from '../schema/read.ts'
-import { checkDrift, type DriftOptions } from '../validation/drift.ts'
+import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { concernedTables, findViolations, newViolations, type Violations } from '../validation/foreign-keys.ts'
 import { quickCheck } from '../validation/integrity.ts'
 import { findUnresolved } from '../validation/resolve.ts'
-import type { Listener } from './events.ts'
+import type { Change, ChangeContext, Changed } from './model.ts'
 import { recordChange } from './record.ts'
-
-/** One migration in one direction. */
-export interface ChangeStep {
-  readonly runnable: Runnable
-  /** Tables that may lose rows; `any` where a person said so. */
-  readonly allowRowLoss: readonly string[] | 'any'
-  /** The row that says that it was done, given how long it took in milliseconds. */
-  record(milliseconds: number): MigrationRow
-}
-
-export interface Change {
-  readonly action: 'migrate' | 'rollback'
-  readonly steps: readonly ChangeStep[]
-  /** False: its only step commits by itself. */
-  readonly transaction: boolean
-  readonly foreignKeys: boolean
-  /** What the schema has to be afterwards. */
-  readonly expected: Schema
-  readonly fromLevel: string | null
-  readonly toLevel: string | null
-}
-
-/** What stays the same over all batches of a job. */
-export interface ChangeContext {
-  readonly table: string
-  readonly drift: DriftOptions
-  readonly actor: Actor
-  readonly lockkeeperVersion: string
-  readonly backupId: string | null
-  readonly listener: Listener
-}
-
-export interface Changed {
-  /** Milliseconds by version. */
-  readonly durations: ReadonlyMap<string, number>
-  readonly warnings: readonly Finding[]
-  /** Rows by table, before and after. */
-  readonly rows: { readonly before: RowCounts; readonly after: RowCounts }
-}
 
 /**
  * Applies and commits.

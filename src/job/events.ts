@@ -34,3 +34,8 @@ export async function step<T>(
   listener({ kind: 'step', step: name, message, milliseconds: performance.now() - start })
   return value
 }
+
+/** Reports findings as warnings. */
+export function warn(listener: Listener, warnings: readonly { readonly message: string }[]): void {
+  for (const { message } of warnings) listener({ kind: 'warning', step: 'validate', message })
+}

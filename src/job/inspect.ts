@@ -13,9 +13,10 @@ import {
   readEvents,
 } from '../migrations/bookkeeping.ts'
 import { loadMigrations } from '../migrations/load.ts'
-import { type Look, look } from './look.ts'
+import type { Migration } from '../migrations/model.ts'
+import { type Look, look, lookAtNothing } from './look.ts'
 import type { DeployOptions } from './options.ts'
-import { realDatabasePath } from './take.ts'
+import { realDatabasePath } from './read.ts'
 
 type Asked = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'viewInProcess' | 'signal'>
 
@@ -32,6 +33,8 @@ export interface Status {
   readonly warnings: readonly string[]
   /** What a deploy would refuse; null: nothing. */
   readonly problem: string | null
+  /** What to do about it. */
+  readonly hint: string | null
 }
 
 /** Where a database stands. What a deploy would refuse is part of the answer, not an error. */
@@ -40,7 +43,7 @@ export async function status(options: Asked): Promise<Status> {
   const viewed = await view(options, async connection => {
     const assessment = await assess(connection, migrations)
     const [lastAttempt = null] = await readEvents(connection)
-    const seen = await orProblem(look(connection, migrations, options, options.signal))
+    const seen = await orProblem(lookAsDeploy(connection, migrations, options))
     return { assessment, lastAttempt, seen }
   })
   const { database, presence } = viewed
@@ -52,6 +55,7 @@ export async function status(options: Asked): Promise<Status> {
       lastAttempt: null,
       warnings: [],
       problem: null,
+      hint: null,
       journalMode: null,
       bytes: 0,
     }
@@ -69,6 +73,7 @@ export async function status(options: Asked): Promise<Status> {
     lastAttempt,
     warnings: 'problem' in seen ? [] : seen.look.warnings.map(({ message }) => message),
     problem: 'problem' in seen ? seen.problem : null,
+    hint: 'problem' in seen ? seen.hint : null,
   }
 }
 
@@ -93,19 +98,16 @@ export interface Plan {
 /** What `run` would do. @throws LockkeeperError for what it would refuse */
 export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
   const all = await loadMigrations(options.migrations)
-  const viewed = await view(options, connection => look(connection, all, options, options.signal))
-  const seen = 'value' in viewed ? viewed.value : undefined
-  const last = all.findIndex(({ version }) => version === options.to)
-  const pending = seen?.pending ?? (last === -1 ? all : all.slice(0, last + 1))
-  const rows = new Map(seen?.assessment.bookkeeping.rows.map(row => [row.version, row]))
+  const viewed = await view(options, connection => lookAsDeploy(connection, all, options))
+  const { assessment, pending } = 'value' in viewed ? viewed.value : lookAtNothing(all, options)
+  const rows = new Map(assessment.bookkeeping.rows.map(row => [row.version, row]))
   const migrations = batchesOf(pending).flatMap((batch, position) =>
     batch.migrations.map(({ version, description, dependencies, file }) => {
       return { version, description, dependencies, file, why: reason(rows.get(version)), batch: position + 1 }
     }),
   )
-  const from = seen?.assessment.level ?? null
-  const reached = levelOf([...(seen?.assessment.applied ?? []), ...pending].map(({ version }) => version))
-  return { database: viewed.database, from, level: reached, migrations }
+  const reached = levelOf([...assessment.applied, ...pending].map(({ version }) => version))
+  return { database: viewed.database, from: assessment.level, level: reached, migrations }
 }
 
 export interface History {
@@ -128,6 +130,18 @@ export async function history(options: Pick<Asked, 'database' | 'viewInProcess' 
   return { database: viewed.database, ...viewed.value }
 }
 
+/** What a deploy would see, and refuse. */
+async function lookAsDeploy(
+  connection: Connection,
+  migrations: readonly Migration[],
+  options: Asked & { readonly to?: string },
+): Promise<Look> {
+  const seen = await look(connection, migrations, options, options.signal)
+  if (seen.assessment.kind !== 'unmanaged') return seen
+  const { refuseUnadopted } = await import('./adopt.ts')
+  return refuseUnadopted(connection, options, migrations)
+}
+
 async function view<T>(
   { database: given, signal, viewInProcess = false }: Pick<Asked, 'database' | 'viewInProcess' | 'signal'>,
   read: (connection: Connection) => Promise<T>,
@@ -140,11 +154,13 @@ async function view<T>(
   return { ...viewed, database }
 }
 
-async function orProblem(looking: Promise<Look>): Promise<{ readonly look: Look } | { readonly problem: string }> {
+async function orProblem(
+  looking: Promise<Look>,
+): Promise<{ readonly look: Look } | { readonly problem: string; readonly hint: string | null }> {
   try {
     return { look: await looking }
   } catch (error) {
-    if (error instanceof LockkeeperError) return { problem: error.message }
+    if (error instanceof LockkeeperError) return { problem: error.message, hint: error.hint ?? null }
     throw error
   }
 }

@@ -5,14 +5,13 @@ import { needsRecovery, viewDatabase } from '../database/view.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { type Assessment, type AssessOptions, assess, pendingOf } from '../migrations/assess.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
-import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
 import { formatBytes } from '../units.ts'
-import { checkDrift, type DriftOptions } from '../validation/drift.ts'
-import { type Finding, failures, listFindings } from '../validation/findings.ts'
-import { step } from './events.ts'
-import type { MigrationOptions } from './options.ts'
+import type { DriftOptions } from '../validation/drift.ts'
+import type { Finding } from '../validation/findings.ts'
+import { step, warn } from './events.ts'
+import { type ChangeResult, type MigrationOptions, urlOf } from './options.ts'
 
 export interface Look {
   readonly assessment: Assessment
@@ -44,19 +43,15 @@ export async function look(
   const { fingerprint } = assessment.bookkeeping
   if (fingerprint !== null && fingerprint === (await schemaFingerprint(connection, { exclude: own })))
     return { assessment, pending, warnings: [] }
-  const expected = await expectedSchema(assessment.applied, signal)
-  const { findings } = await checkDrift(connection, expected, own, options.drift)
-  const wrong = failures(findings)
-  if (wrong.length > 0)
-    throw new LockkeeperError(
-      'invalid',
-      `the schema is not what the applied migrations describe (level ${assessment.level}):\n${listFindings(wrong)}`,
-      {
-        hint: 'Nothing was touched. Write a migration for what was changed by hand, or undo it; --drift warn deploys all the same, --ignore NAME leaves an object out.',
-        details: { level: assessment.level, findings: wrong.map(finding => finding.message) },
-      },
-    )
-  return { assessment, pending, warnings: findings }
+  const { tolerableDrift } = await import('./drift.ts')
+  return { assessment, pending, warnings: await tolerableDrift(connection, assessment, options.drift, signal) }
+}
+
+/** The same where there is nothing to read. @throws LockkeeperError `missing` for an unknown `to` */
+export function lookAtNothing(migrations: readonly Migration[], options: AssessOptions): Look {
+  const bookkeeping = { table: 'schema_migrations', exists: false, foreign: false, rows: [], fingerprint: null }
+  const assessment: Assessment = { kind: 'empty', bookkeeping, level: null, applied: [], pending: migrations }
+  return { assessment, pending: pendingOf(assessment, migrations, options), warnings: [] }
 }
 
 export interface FirstLook {
@@ -80,7 +75,13 @@ export async function lookFirst(
         ...(signal === undefined ? {} : { signal }),
       })
       const { presence } = viewed
-      if (!('value' in viewed)) return { message: 'no database yet', value: { presence, empty: true, look: undefined } }
+      if (!('value' in viewed)) {
+        const nothing = lookAtNothing(migrations, options)
+        return {
+          message: `no database yet, ${nothing.pending.length} pending`,
+          value: { presence, empty: true, look: nothing },
+        }
+      }
       const { assessment, pending } = viewed.value
       const empty = assessment.kind === 'empty'
       const where = assessment.kind === 'managed' ? `at ${assessment.level ?? 'no level'}` : assessment.kind
@@ -93,4 +94,24 @@ export async function lookFirst(
       return { message: `not without the lock: ${messageOf(error)}`, value }
     }
   })
+}
+
+/** There was nothing to do. */
+export function unchanged(
+  { database, repository, listener }: MigrationOptions,
+  { assessment, warnings }: Look,
+): ChangeResult {
+  warn(listener, warnings)
+  return {
+    outcome: 'unchanged',
+    database,
+    from: assessment.level,
+    level: assessment.level,
+    adopted: [],
+    versions: [],
+    backup: null,
+    repository: urlOf(repository),
+    warnings: warnings.map(warning => warning.message),
+    rows: {},
+  }
 }

@@ -1,8 +1,16 @@
 /** What a job is given and what it gives back. Plain data; the command line fills it from its settings, a program by hand. */
 import type { Actor } from '../migrations/bookkeeping.ts'
+import type { StoreOptions } from '../storage/open.ts'
 import type { DriftOptions } from '../validation/drift.ts'
 import type { Listener } from './events.ts'
-import type { RepositorySettings } from './save.ts'
+
+export interface RepositorySettings {
+  /** `file:///path` or `s3://bucket/prefix`. */
+  readonly url: string
+  readonly store?: StoreOptions
+  /** Go on although the repository was made for a database of another name. Default false. */
+  readonly allowOtherDatabase?: boolean
+}
 
 /** What every job on a live database needs. */
 export interface JobOptions {
@@ -14,6 +22,8 @@ export interface JobOptions {
   readonly lockTimeout: number
   readonly actor: Actor
   readonly listener: Listener
+  /** Takes secrets out of an error before it is recorded in the database. Default: there are none. */
+  readonly redact?: (text: string) => string
   /** Ends the job at once, wherever it is; its reason is what the job rejects with. */
   readonly signal?: AbortSignal
   /** Look at the database in this very process; see `ViewOptions.inProcess`. Default false. */
@@ -61,4 +71,9 @@ export interface ChangeResult {
   readonly warnings: readonly string[]
   /** Tables whose number of rows changed, or that came or went. */
   readonly rows: Readonly<Record<string, RowChange>>
+}
+
+/** For results and messages; null: there is none. */
+export function urlOf(repository: MigrationOptions['repository']): string | null {
+  return repository === undefined || repository === 'none' ? null : repository.url
 }

@@ -5,31 +5,11 @@ import type { MigrationRow } from '../migrations/bookkeeping.ts'
 import type { RowCounts } from '../migrations/rows.ts'
 import type { Finding } from '../validation/findings.ts'
 import { lockkeeperVersion } from '../version.ts'
-import { applyChange, type Change, type ChangeContext } from './change.ts'
-import type { Listener } from './events.ts'
-import type { Look } from './look.ts'
-import type { ChangeResult, MigrationOptions, RowChange } from './options.ts'
+import { applyChange } from './change.ts'
+import { warn } from './events.ts'
+import type { Change, ChangeContext } from './model.ts'
+import { type ChangeResult, type MigrationOptions, type RowChange, urlOf } from './options.ts'
 import { recordFailure } from './record.ts'
-
-/** There was nothing to do. */
-export function unchanged(
-  { database, repository, listener }: MigrationOptions,
-  { assessment, warnings }: Look,
-): ChangeResult {
-  warn(listener, warnings)
-  return {
-    outcome: 'unchanged',
-    database,
-    from: assessment.level,
-    level: assessment.level,
-    adopted: [],
-    versions: [],
-    backup: null,
-    repository: urlOf(repository),
-    warnings: warnings.map(warning => warning.message),
-    rows: {},
-  }
-}
 
 export interface Undertaking {
   /** The table of versions. */
@@ -58,6 +38,7 @@ export async function carryOut(
     lockkeeperVersion,
     backupId: undertaking.backup,
     listener,
+    redact: options.redact ?? (text => text),
   }
   const versions: { version: string; milliseconds: number }[] = []
   const warnings = [...undertaking.warnings]
@@ -124,10 +105,6 @@ async function orRecordFailure(
   }
 }
 
-function warn(listener: Listener, warnings: readonly Finding[]): void {
-  for (const { message } of warnings) listener({ kind: 'warning', step: 'validate', message })
-}
-
 function rowChanges(before: RowCounts, after: RowCounts): Record<string, RowChange> {
   const changes: Record<string, RowChange> = {}
   for (const table of new Set([...before.keys(), ...after.keys()])) {
@@ -135,8 +112,4 @@ function rowChanges(before: RowCounts, after: RowCounts): Record<string, RowChan
     if (change.before !== change.after) changes[table] = change
   }
   return changes
-}
-
-function urlOf(repository: MigrationOptions['repository']): string | null {
-  return repository === undefined || repository === 'none' ? null : repository.url
 }

@@ -11,7 +11,7 @@ import {
   recordMigration,
 } from '../migrations/bookkeeping.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
-import type { Change, ChangeContext } from './change.ts'
+import type { Change, ChangeContext } from './model.ts'
 
 export interface Recorded {
   /** Rows for versions that a database had when it was taken over. */
@@ -70,16 +70,17 @@ export async function recordFailure(
   startedAt: Date,
 ): Promise<void> {
   const { table } = context
+  const error_message = context.redact(error.message)
   const culprit = change.steps.find(step => step.runnable.version === error.details['version'])
   await db.exec('BEGIN IMMEDIATE')
   await createBookkeeping(db, table)
   if (culprit !== undefined && change.action === 'migrate')
-    await recordMigration(db, table, { ...culprit.record(0), status: 'failed', error_message: error.message })
+    await recordMigration(db, table, { ...culprit.record(0), status: 'failed', error_message })
   await recordEvent(db, {
     ...eventOf(change, [], context, startedAt, Date.now() - startedAt.getTime()),
     outcome: 'failed',
     to_level: change.fromLevel,
-    error_message: error.message,
+    error_message,
     schema_fingerprint: null,
   })
   await db.exec('COMMIT')

@@ -19,8 +19,8 @@ import { integrityCheck, quickCheck } from '../validation/integrity.ts'
 import { inPrivateFolder } from './backup.ts'
 import { step } from './events.ts'
 import type { JobOptions } from './options.ts'
+import { realDatabasePath } from './read.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
-import { realDatabasePath } from './take.ts'
 
 export interface RestoreOptions extends JobOptions {
   readonly selection: Selection

@@ -7,12 +7,13 @@ import { appliedVersions } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
-import type { Change } from './change.ts'
-import { readMigrations } from './deploy.ts'
+import { unchanged } from './look.ts'
+import type { Change } from './model.ts'
 import type { ChangeResult, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
+import { readMigrations, realDatabasePath } from './read.ts'
 import { repositoryOf, wayBack } from './save.ts'
-import { realDatabasePath, take } from './take.ts'
+import { take } from './take.ts'
 
 export interface RollbackOptions extends MigrationOptions {
   readonly target: RollbackTarget
@@ -24,7 +25,8 @@ export interface RollbackOptions extends MigrationOptions {
 export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   const options = { ...given, database: await realDatabasePath(given.database) }
   const migrations = await readMigrations(options)
-  await refuseEarly(options, migrations)
+  const { assessment, downs: needed } = await lookEarly(options, migrations)
+  if (needed.length === 0) return unchanged(options, { assessment, pending: [], warnings: [] })
   repositoryOf(options)
   const db = await take(options, false)
   try {
@@ -47,7 +49,7 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
 }
 
 /** What is wrong with the request is said before anybody is locked out. */
-async function refuseEarly(options: RollbackOptions, migrations: readonly Migration[]): Promise<void> {
+async function lookEarly(options: RollbackOptions, migrations: readonly Migration[]) {
   const { database, target, viewInProcess = false } = options
   const viewed = await viewDatabase(database, connection => assess(connection, migrations), {
     inProcess: viewInProcess,
@@ -56,7 +58,8 @@ async function refuseEarly(options: RollbackOptions, migrations: readonly Migrat
     throw new LockkeeperError('missing', `there is no database at ${database}`, {
       hint: 'Is DATABASE_URL right, and the volume mounted? lockkeeper restore --latest brings a lost one back.',
     })
-  downsOf(viewed.value.bookkeeping.rows, migrations, target)
+  const assessment = viewed.value
+  return { assessment, downs: downsOf(assessment.bookkeeping.rows, migrations, target) }
 }
 
 /** All downs that can share a transaction do; what the remaining migrations describe is what is left. */

@@ -10,19 +10,11 @@ import { levelOf } from '../migrations/assess.ts'
 import { type Actor, appliedVersions, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { openStore, type StoreOptions } from '../storage/open.ts'
+import { openStore } from '../storage/open.ts'
 import { formatBytes } from '../units.ts'
 import { engineVersions } from '../version.ts'
 import type { Listener } from './events.ts'
-import type { JobOptions } from './options.ts'
-
-export interface RepositorySettings {
-  /** `file:///path` or `s3://bucket/prefix`. */
-  readonly url: string
-  readonly store?: StoreOptions
-  /** Go on although the repository was made for a database of another name. Default false. */
-  readonly allowOtherDatabase?: boolean
-}
+import type { JobOptions, RepositorySettings } from './options.ts'
 
 /** Opens the repository of a database for the time of `work`. @throws as `openStore` and `openRepository` */
 export async function withRepository<T>(

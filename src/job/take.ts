@@ -1,26 +1,11 @@
 /** The third step: the database for this job alone, once it is sure that it is the right one. */
-import { realpath } from 'node:fs/promises'
 import type { DatabaseProcess } from '../database/child-process.ts'
 import { openExclusive } from '../database/exclusive.ts'
 import { inspectFile, type Presence } from '../database/location.ts'
-import { viewDatabase } from '../database/view.ts'
-import { LockkeeperError, systemCode } from '../errors.ts'
-import { findLevel } from '../migrations/adoption.ts'
-import type { Migration } from '../migrations/model.ts'
-import { readSchema } from '../schema/read.ts'
+import { LockkeeperError } from '../errors.ts'
 import { step } from './events.ts'
 import type { DeployOptions, JobOptions } from './options.ts'
 import { hasBackups, repositoryOf, withRepository } from './save.ts'
-
-/** The file behind symbolic links: SQLite keeps journal and log beside that one. */
-export async function realDatabasePath(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return path
-    throw error
-  }
-}
 
 /** A volume that is empty although backups of it exist is a loss, not a first install. @throws LockkeeperError `missing` */
 export async function refuseEmptyVolume(options: DeployOptions, presence: Presence): Promise<void> {
@@ -38,19 +23,6 @@ export async function refuseEmptyVolume(options: DeployOptions, presence: Presen
         details: { database, repository: repository.store.url, newest: found.newest },
       },
     )
-  })
-}
-
-/** Names the level that could be taken over. @throws LockkeeperError `invalid`, always */
-export async function refuseUnadopted(options: DeployOptions, migrations: readonly Migration[]): Promise<never> {
-  const { database, drift, signal, viewInProcess = false } = options
-  const viewed = await viewDatabase(database, readSchema, { inProcess: viewInProcess })
-  if (!('value' in viewed)) throw new LockkeeperError('missing', `the database ${database} has vanished`)
-  const { applied } = await findLevel(viewed.value, migrations, drift.ignore, signal)
-  const level = applied.at(-1)?.version
-  throw new LockkeeperError('invalid', `${database} has tables but no bookkeeping; its schema equals level ${level}`, {
-    hint: 'Nothing was touched. Take it over at that level, and go on from there, with: lockkeeper run --adopt',
-    details: { level },
   })
 }
 

@@ -14,7 +14,7 @@ import { concernedTables, findViolations, newViolations } from '../validation/fo
 import { integrityCheck } from '../validation/integrity.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import type { DeployOptions } from './options.ts'
-import { realDatabasePath } from './take.ts'
+import { realDatabasePath } from './read.ts'
 
 export type ValidateOptions = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'signal'> & {
   readonly parts: readonly Part[]

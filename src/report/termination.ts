@@ -8,14 +8,21 @@ const defaultPath = '/dev/termination-log'
 /** All containers of a pod share 12 KiB of it; one takes no more than this. */
 const largest = 1024
 
+/** Bytes that the sentence may have in any case. */
+const forSentence = 256
+
 /**
- * One sentence for a person on the first line, one line of JSON on the second; together at most 1 KiB of UTF-8. The
- * sentence is shortened before the JSON is, for the JSON is complete or not there.
+ * One sentence for a person on the first line, one line of JSON on the second; together at most 1 KiB of UTF-8.
+ * @param facts the ones that matter most first: where they are too long, the last ones are left out
  */
 export function terminationMessage(sentence: string, facts: object): string {
-  const json = JSON.stringify(facts)
+  const entries = Object.entries(facts)
+  let json = JSON.stringify(facts)
+  while (Buffer.byteLength(json) > largest - 1 - forSentence && entries.length > 0) {
+    entries.pop()
+    json = JSON.stringify(Object.fromEntries(entries))
+  }
   const first = sentence.replace(/\s+/g, ' ').trim()
-  if (Buffer.byteLength(json) > largest - 200) return shorten(first, largest)
   return `${shorten(first, largest - 1 - Buffer.byteLength(json))}\n${json}`
 }
 
@@ -31,7 +38,7 @@ export function writeTermination(path: string | undefined, message: string): voi
 
 function shorten(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text
-  let short = text
-  while (Buffer.byteLength(short) > bytes - 3) short = short.slice(0, -1)
-  return `${short.toWellFormed()}…`
+  // No character has less than a byte; what is cut in two at the end is left out.
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytes - Buffer.byteLength('…')))
+  return `${text.slice(0, read)}…`
 }

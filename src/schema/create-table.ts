@@ -55,6 +55,8 @@ class TableReader {
   #autoincrement = false
   /** From `CONSTRAINT name`, for the constraint that comes next. */
   #name: string | null = null
+  /** The same for CHECKs: SQLite gives the name to every one that follows it, up to the next column or comma. */
+  #checkName: string | null = null
 
   constructor(tokens: readonly Token[]) {
     const opening = tokens.findIndex(token => token.text === '(')
@@ -63,11 +65,13 @@ class TableReader {
 
   read(): TableText {
     const cursor = this.#cursor
-    while (!cursor.done && !cursor.sees(')')) {
-      this.#name = null
-      if (tableConstraints.has(cursor.symbol)) this.#readItem(undefined)
-      else this.#readColumn()
+    while (!cursor.done && !cursor.sees(')') && !tableConstraints.has(cursor.symbol)) {
+      this.#readColumn()
       cursor.takes(',')
+    }
+    while (!cursor.done && !cursor.sees(')')) {
+      this.#readItem(undefined)
+      if (cursor.takes(',')) this.#name = this.#checkName = null
     }
     return {
       columns: this.#columns,
@@ -81,6 +85,7 @@ class TableReader {
 
   #readColumn(): void {
     const name = fold(this.#cursor.name())
+    this.#name = this.#checkName = null
     this.#columns.set(name, { collation: 'BINARY', generated: null, notNullConflict: null })
     this.#readItem(name)
   }
@@ -89,7 +94,7 @@ class TableReader {
   #readItem(column: string | undefined): void {
     const cursor = this.#cursor
     while (!cursor.done && !cursor.sees(',') && !cursor.sees(')')) {
-      if (cursor.takes('CONSTRAINT')) this.#name = cursor.name()
+      if (cursor.takes('CONSTRAINT')) this.#name = this.#checkName = cursor.name()
       else if (!this.#readConstraint(column)) this.#skipOne()
     }
   }
@@ -104,8 +109,8 @@ class TableReader {
     switch (cursor.symbol) {
       case 'CHECK':
         cursor.skip()
-        this.#checks.push({ name: this.#takeName(), expression: cursor.parenthesised() })
-        this.#conflict()
+        this.#checks.push({ name: this.#checkName, expression: cursor.parenthesised() })
+        this.#name = null
         return true
       case 'PRIMARY':
         cursor.takes('PRIMARY', 'KEY')
@@ -133,17 +138,10 @@ class TableReader {
 
   #readColumnConstraint(column: ColumnText): boolean {
     const cursor = this.#cursor
-    if (cursor.takes('NOT', 'NULL')) {
-      column.notNullConflict = this.#conflict()
-      this.#name = null
-    } else if (cursor.takes('COLLATE')) column.collation = cursor.word()
-    else if (cursor.takes('DEFAULT')) {
-      if (cursor.sees('+') || cursor.sees('-')) cursor.skip()
-      this.#skipOne()
-    } else if (cursor.sees('AS', '(')) {
-      cursor.skip()
-      column.generated = cursor.parenthesised()
-    } else return false
+    if (cursor.takes('NOT', 'NULL')) column.notNullConflict = this.#conflict()
+    else if (cursor.takes('COLLATE')) column.collation = cursor.word()
+    else if (cursor.takes('AS')) column.generated = cursor.parenthesised()
+    else return false
     return true
   }
 
@@ -152,8 +150,7 @@ class TableReader {
     const name = this.#takeName()
     const list = items(cursor.parenthesised())
     // In a table's constraint AUTOINCREMENT stands inside the parentheses.
-    if (list.some(item => item.length > 1 && item.at(-1)!.text.toUpperCase() === 'AUTOINCREMENT'))
-      this.#autoincrement = true
+    if (list.some(item => item.at(-1)?.text.toUpperCase() === 'AUTOINCREMENT')) this.#autoincrement = true
     if (!cursor.takes('ASC')) cursor.takes('DESC')
     const onConflict = this.#conflict()
     if (cursor.takes('AUTOINCREMENT')) this.#autoincrement = true

@@ -3,13 +3,13 @@ import { nameOf, type Token } from './tokens.ts'
 
 export class Cursor {
   readonly #tokens: readonly Token[]
-  /** Keywords in capitals and punctuation; empty for a name in quotes, which is never a keyword. */
+  /** Keywords in capitals and punctuation. A name in quotes keeps them, and so is never taken for a keyword. */
   readonly #symbols: readonly string[]
   #at: number
 
   constructor(tokens: readonly Token[], at = 0) {
     this.#tokens = tokens
-    this.#symbols = tokens.map(({ kind, text }) => (kind === 'quoted' ? '' : text.toUpperCase()))
+    this.#symbols = tokens.map(({ text }) => text.toUpperCase())
     this.#at = at
   }
 
@@ -17,7 +17,7 @@ export class Cursor {
     return this.#at >= this.#tokens.length
   }
 
-  /** The next token as a keyword in capitals, or as punctuation; empty for a name in quotes and at the end. */
+  /** The next token as a keyword in capitals, or as punctuation; empty at the end. */
   get symbol(): string {
     return this.#symbols[this.#at] ?? ''
   }

@@ -18,7 +18,7 @@ export function readTable({ name, sql }: SchemaObject, rows: SchemaRows): Table 
   const key = fold(name)
   const text = readCreateTable(sql)
   const columnRows = rows.columns.get(key) ?? []
-  const rules = rulesForTable(name, columnRows)
+  const rules = rulesForTable(columnRows)
   const indexRows = [...Map.groupBy(rows.indexes.get(key) ?? [], row => row.index).values()]
   const withOrigin = (origin: string) => indexRows.filter(([row]) => row!.origin === origin)
   const options = rows.options.get(key)
@@ -39,8 +39,8 @@ export function readTable({ name, sql }: SchemaObject, rows: SchemaRows): Table 
 }
 
 /** In a table's own expressions `"x"` is a column, or a string if there is none of that name. */
-function rulesForTable(table: string, columns: readonly ColumnRow[]): NameRules {
-  const names = new Set(['rowid', '_rowid_', 'oid', fold(table), ...columns.map(column => fold(column.name))])
+function rulesForTable(columns: readonly ColumnRow[]): NameRules {
+  const names = new Set(['rowid', '_rowid_', 'oid', ...columns.map(column => fold(column.name))])
   return { isName: name => names.has(name) }
 }
 
@@ -70,29 +70,21 @@ function readPrimaryKey(
 ): PrimaryKey | null {
   const key = columns.filter(column => column.pk > 0).sort((a, b) => a.pk - b.pk)
   if (key.length === 0) return null
-  const { name = null, onConflict = null } = text.primaryKey ?? {}
-  const plain = (column: ColumnRow): IndexedColumn => ({
-    name: column.name,
-    expression: null,
-    descending: false,
-    collation: 'BINARY',
-  })
-  return {
-    name,
-    columns: index === undefined ? key.map(plain) : index.map(readIndexedColumn),
-    onConflict,
-    rowid: index === undefined,
-    autoincrement: text.autoincrement,
-  }
+  const written = text.primaryKey === undefined ? [] : [text.primaryKey]
+  const { autoincrement } = text
+  if (index !== undefined) return { ...readUnique(index, [...written, ...text.uniques]), rowid: false, autoincrement }
+  const rowid = key.map(({ name }) => ({ name, expression: null, descending: false, collation: 'BINARY' }))
+  return { ...withText(rowid, written), rowid: true, autoincrement }
 }
 
 function readUnique(rows: readonly IndexRow[], written: readonly KeyText[]): Unique {
-  const columns = rows.map(readIndexedColumn)
-  // SQLite merges equal constraints; what one of them says about conflicts holds.
-  const same = written.filter(
-    key =>
-      key.columns.length === rows.length && key.columns.every((name, at) => name === fold(columns[at]?.name ?? '')),
-  )
+  return withText(rows.map(readIndexedColumn), written)
+}
+
+/** SQLite merges constraints of the same columns into one; what any of them says about conflicts holds. */
+function withText(columns: readonly IndexedColumn[], written: readonly KeyText[]): Unique {
+  const names = columns.map(({ name }) => fold(name ?? '')).join('\0')
+  const same = written.filter(key => key.columns.join('\0') === names)
   return {
     name: same.find(key => key.name !== null)?.name ?? null,
     columns,

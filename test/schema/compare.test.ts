@@ -56,6 +56,16 @@ describe('equal are', () => {
     ],
     ['a constraint said once and twice', 'CREATE TABLE t(a UNIQUE, UNIQUE(a))', 'CREATE TABLE t(a UNIQUE)'],
     [
+      'constraints of which one says what a conflict does',
+      'CREATE TABLE t(a UNIQUE, b TEXT PRIMARY KEY, UNIQUE(a) ON CONFLICT REPLACE, UNIQUE(b) ON CONFLICT IGNORE)',
+      'CREATE TABLE t(a UNIQUE ON CONFLICT REPLACE, b TEXT PRIMARY KEY ON CONFLICT IGNORE)',
+    ],
+    [
+      '"rowid", which is a name though no column',
+      'CREATE TABLE t(a, CHECK("rowid" > 0))',
+      'CREATE TABLE t(a, CHECK(rowid > 0))',
+    ],
+    [
       'a rowid column with and without NOT NULL, since it is never NULL',
       'CREATE TABLE t(id INTEGER NOT NULL PRIMARY KEY)',
       'CREATE TABLE t(id INTEGER, PRIMARY KEY(id))',

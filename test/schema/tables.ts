@@ -36,6 +36,7 @@ const conflicts = [null, null, 'REPLACE', 'IGNORE', 'FAIL', 'ROLLBACK']
 const texts = ["'a)b'", "''''", "', CHECK ('", "'COLLATE x'"]
 
 interface Piece {
+  readonly name: string | null
   /** As a column's constraint and as the table's; the same for a CHECK. */
   readonly inColumn: string
   readonly inTable: string
@@ -52,7 +53,12 @@ const check = (column: string) =>
     const sql = `${named(constraint)}CHECK (("${column.replaceAll('"', '""')}" <> ${text}))`
     const folded = /^[a-z]+$/.test(column) ? column : `"${column.toLowerCase().replaceAll('"', '""')}"`
     const plain = column === 'ключ' || column === 'Case' || column === 'check' ? column.toLowerCase() : folded
-    return { inColumn: sql, inTable: sql, check: { name: constraint, expression: `(${plain} <> ${text})` } }
+    return {
+      name: constraint,
+      inColumn: sql,
+      inTable: sql,
+      check: { name: constraint, expression: `(${plain} <> ${text})` },
+    }
   })
 
 const reference = (column: string, spelling: string) =>
@@ -67,7 +73,7 @@ const reference = (column: string, spelling: string) =>
     .map(({ constraint, onDelete, onUpdate, match, deferral }): Piece => {
       const clause = [
         `REFERENCES "p""x" (id)`,
-        onDelete === 'NO ACTION' ? '' : `ON DELETE ${onDelete}`,
+        `ON DELETE ${onDelete}`,
         match === 'NONE' ? '' : `MATCH ${match}`,
         `ON UPDATE ${onUpdate}`,
         deferral,
@@ -83,6 +89,7 @@ const reference = (column: string, spelling: string) =>
         deferred: deferral === 'DEFERRABLE INITIALLY DEFERRED',
       }
       return {
+        name: constraint,
         inColumn: `${named(constraint)}${clause}`,
         inTable: `${named(constraint)}FOREIGN KEY (${spelling}) ${clause}`,
         foreignKey,
@@ -93,6 +100,7 @@ const unique = (column: string, spelling: string) =>
   fc.tuple(name, fc.constantFrom(...conflicts)).map(([constraint, action]): Piece => {
     const conflict = action === null ? '' : ` ON CONFLICT ${action}`
     return {
+      name: constraint,
       inColumn: `${named(constraint)}UNIQUE${conflict}`,
       inTable: `${named(constraint)}UNIQUE (${spelling} ASC)${conflict}`,
       key: `${column} ${constraint} ${action}`,
@@ -140,6 +148,15 @@ const columnPlan = ([columnName, spelling]: readonly [string, string]): fc.Arbit
       }
     })
 
+/** A CHECK without a name has the name of the constraint before it: SQLite's own rule. */
+function namedChecks(pieces: readonly Piece[]): Check[] {
+  let current: string | null = null
+  return pieces.flatMap(({ name, check }) => {
+    current = name ?? current
+    return check === undefined ? [] : [{ ...check, name: current }]
+  })
+}
+
 /** A table `"t x"` with up to six columns, each constraint either at its column or at the end. */
 export const writtenTable: fc.Arbitrary<Written> = fc
   .shuffledSubarray([...spellings], { minLength: 1, maxLength: 6 })
@@ -148,12 +165,17 @@ export const writtenTable: fc.Arbitrary<Written> = fc
     const columns = plans.map(({ head, own }) => [head, ...own.map(({ inColumn }) => inColumn)].join(' '))
     const moved = plans.flatMap(plan => plan.moved)
     const inOrder = [...plans.flatMap(plan => plan.own), ...moved]
+    const lists = plans.map(plan => plan.own)
+    // The name of the last column's last constraint is still there for the first constraint of the table.
+    const last = lists.pop() ?? []
+    const [first, ...rest] = between.replace('/* , */', '').includes(',') ? moved.map(piece => [piece]) : [moved]
+    lists.push([...last, ...(first ?? [])], ...rest)
     const constraints = moved.map(({ inTable }) => inTable).join(between)
     return {
       sql: `CREATE TABLE "t x" (${columns.join(' , ')}${constraints === '' ? '' : `, ${constraints}`})`,
       described: {
         columns: plans.map(({ column }) => column),
-        checks: inOrder.flatMap(piece => piece.check ?? []),
+        checks: lists.flatMap(namedChecks),
         foreignKeys: inOrder.flatMap(piece => piece.foreignKey ?? []),
         keys: inOrder.flatMap(piece => piece.key ?? []),
       },

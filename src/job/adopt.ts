@@ -1,0 +1,34 @@
+/** A database that has tables but no bookkeeping: an ORM made it, or another tool. */
+import type { Connection } from '../database/connection.ts'
+import { LockkeeperError } from '../errors.ts'
+import { findLevel } from '../migrations/adoption.ts'
+import type { Migration } from '../migrations/model.ts'
+import { readSchema } from '../schema/read.ts'
+import { warn } from './events.ts'
+import type { DeployOptions } from './options.ts'
+
+/** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
+export async function refuseUnadopted(
+  connection: Connection,
+  { database, drift, signal }: Pick<DeployOptions, 'database' | 'drift' | 'signal'>,
+  migrations: readonly Migration[],
+): Promise<never> {
+  const { applied } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  const level = applied.at(-1)?.version
+  throw new LockkeeperError('invalid', `${database} has tables but no bookkeeping; its schema equals level ${level}`, {
+    hint: 'Nothing was touched. Take it over at that level, and go on from there, with: lockkeeper run --adopt',
+    details: { level },
+  })
+}
+
+/** The migrations that it has already. @throws LockkeeperError `invalid` when its schema equals no level */
+export async function adoptable(
+  connection: Connection,
+  { drift, listener, signal }: DeployOptions,
+  migrations: readonly Migration[],
+): Promise<readonly Migration[]> {
+  const { applied, extra } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}` })
+  warn(listener, extra)
+  return applied
+}

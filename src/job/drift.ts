@@ -1,0 +1,31 @@
+/** Whether a managed database still has the schema that its applied migrations describe. Loaded when that is in doubt. */
+import type { Connection } from '../database/connection.ts'
+import { LockkeeperError } from '../errors.ts'
+import type { Assessment } from '../migrations/assess.ts'
+import { bookkeepingTables } from '../migrations/bookkeeping.ts'
+import { expectedSchema } from '../migrations/expected.ts'
+import { checkDrift, type DriftOptions } from '../validation/drift.ts'
+import { type Finding, failures, listFindings } from '../validation/findings.ts'
+
+/** @returns what is only worth a warning. @throws LockkeeperError `invalid` that names what is missing or differs */
+export async function tolerableDrift(
+  connection: Connection,
+  assessment: Assessment,
+  drift: DriftOptions,
+  signal?: AbortSignal,
+): Promise<readonly Finding[]> {
+  const own = bookkeepingTables(assessment.bookkeeping)
+  const expected = await expectedSchema(assessment.applied, signal)
+  const { findings } = await checkDrift(connection, expected, own, drift)
+  const wrong = failures(findings)
+  if (wrong.length > 0)
+    throw new LockkeeperError(
+      'invalid',
+      `the schema is not what the applied migrations describe (level ${assessment.level}):\n${listFindings(wrong)}`,
+      {
+        hint: 'Nothing was touched. Write a migration for what was changed by hand, or undo it; --drift warn deploys all the same, --ignore NAME leaves an object out.',
+        details: { level: assessment.level, findings: wrong.map(finding => finding.message) },
+      },
+    )
+  return findings
+}

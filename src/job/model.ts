@@ -1,0 +1,49 @@
+/** A change of the database as data: what is to be run in one transaction, and what came of it. */
+import type { Runnable } from '../migrations/apply.ts'
+import type { Actor, MigrationRow } from '../migrations/bookkeeping.ts'
+import type { RowCounts } from '../migrations/rows.ts'
+import type { Schema } from '../schema/read.ts'
+import type { DriftOptions } from '../validation/drift.ts'
+import type { Finding } from '../validation/findings.ts'
+import type { Listener } from './events.ts'
+
+/** One migration in one direction. */
+export interface ChangeStep {
+  readonly runnable: Runnable
+  /** Tables that may lose rows; `any` where a person said so. */
+  readonly allowRowLoss: readonly string[] | 'any'
+  /** The row that says that it was done, given how long it took in milliseconds. */
+  record(milliseconds: number): MigrationRow
+}
+
+export interface Change {
+  readonly action: 'migrate' | 'rollback'
+  readonly steps: readonly ChangeStep[]
+  /** False: its only step commits by itself. */
+  readonly transaction: boolean
+  readonly foreignKeys: boolean
+  /** What the schema has to be afterwards. */
+  readonly expected: Schema
+  readonly fromLevel: string | null
+  readonly toLevel: string | null
+}
+
+/** What stays the same over all batches of a job. */
+export interface ChangeContext {
+  readonly table: string
+  readonly drift: DriftOptions
+  readonly actor: Actor
+  readonly lockkeeperVersion: string
+  readonly backupId: string | null
+  readonly listener: Listener
+  /** Takes secrets out of an error before it is recorded. */
+  readonly redact: (text: string) => string
+}
+
+export interface Changed {
+  /** Milliseconds by version. */
+  readonly durations: ReadonlyMap<string, number>
+  readonly warnings: readonly Finding[]
+  /** Rows by table, before and after. */
+  readonly rows: { readonly before: RowCounts; readonly after: RowCounts }
+}

@@ -1,0 +1,99 @@
+/** The deploy job once there is something to do: lock, look again, back up, migrate. Loaded only then. */
+import type { DatabaseProcess } from '../database/child-process.ts'
+import { viewDatabase } from '../database/view.ts'
+import { upOf } from '../migrations/apply.ts'
+import { levelOf } from '../migrations/assess.ts'
+import { batchesOf } from '../migrations/batches.ts'
+import { appliedRow } from '../migrations/bookkeeping.ts'
+import { expectedSchema } from '../migrations/expected.ts'
+import type { Migration } from '../migrations/model.ts'
+import { adoptable, refuseUnadopted } from './adopt.ts'
+import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
+import type { Change } from './model.ts'
+import type { ChangeResult, DeployOptions } from './options.ts'
+import { carryOut } from './outcome.ts'
+import { repositoryOf, wayBack } from './save.ts'
+import { refuseEmptyVolume, take } from './take.ts'
+
+export async function upgrade(
+  options: DeployOptions,
+  migrations: readonly Migration[],
+  first: FirstLook,
+): Promise<ChangeResult> {
+  if (isUnadopted(first.look, options)) {
+    const { database, viewInProcess = false } = options
+    await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
+  }
+  repositoryOf(options)
+  if (first.empty) await refuseEmptyVolume(options, first.presence)
+
+  const db = await take(options, true)
+  try {
+    const now = await look(db, migrations, options, options.signal)
+    if (isDone(now)) return unchanged(options, now)
+    if (now.assessment.kind === 'empty' && !first.empty) await refuseEmptyVolume(options, first.presence)
+    if (isUnadopted(now, options)) await refuseUnadopted(db, options, migrations)
+    return await migrate(db, options, migrations, now)
+  } finally {
+    await db.close()
+  }
+}
+
+function isUnadopted(seen: Look | undefined, { adopt }: DeployOptions): boolean {
+  return seen?.assessment.kind === 'unmanaged' && !adopt
+}
+
+/** Under the lock, with something to do. */
+async function migrate(
+  db: DatabaseProcess,
+  options: DeployOptions,
+  migrations: readonly Migration[],
+  { assessment, pending, warnings }: Look,
+): Promise<ChangeResult> {
+  const adopted = assessment.kind === 'unmanaged' ? await adoptable(db, options, migrations) : []
+  const toRun = pending.filter(migration => !adopted.includes(migration))
+  // Of an empty database there is nothing to keep; recording a failed first install must not make it look like a loss.
+  const backup = assessment.kind === 'empty' ? null : await wayBack(db, options, 'pre-migration')
+  const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, options.signal)
+  const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
+  return carryOut(db, options, {
+    table: assessment.bookkeeping.table,
+    from: assessment.level,
+    backup,
+    warnings,
+    adopted: rows,
+    changes,
+  })
+}
+
+/** The batches, each with the schema that it has to end at. One that runs nothing where only the taking over is to be recorded. */
+async function* plan(
+  migrations: readonly Migration[],
+  applied: readonly Migration[],
+  pending: readonly Migration[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Change> {
+  const batches = batchesOf(pending)
+  if (batches.length === 0) batches.push({ migrations: [], transaction: true, foreignKeys: false })
+  const done = new Set(applied)
+  for (const batch of batches) {
+    const fromLevel = levelOf([...done].map(({ version }) => version))
+    for (const migration of batch.migrations) done.add(migration)
+    yield {
+      action: 'migrate',
+      steps: batch.migrations.map(migration => ({
+        runnable: upOf(migration),
+        allowRowLoss: migration.directives.allowRowLoss,
+        record: milliseconds => appliedRow(migration, new Date(), milliseconds),
+      })),
+      transaction: batch.transaction,
+      foreignKeys: batch.foreignKeys,
+      expected: await expectedSchema(
+        migrations.filter(migration => done.has(migration)),
+        signal,
+      ),
+      fromLevel,
+      toLevel: levelOf([...done].map(({ version }) => version)),
+    }
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * The example in `k8s/examples/statefulset`, on a real cluster: an application writes all the while, releases with
+ * migrations roll out, broken ones do not start, pods are deleted; and every order that it acknowledged is there.
+ */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Cluster, startCluster } from '../environment/cluster.ts'
+import { imagesOfExample } from '../environment/example-images.ts'
+
+const example = fileURLToPath(new URL('../../k8s/examples/statefulset/', import.meta.url))
+const namespace = 'lockkeeper-example'
+const pod = 'orders-0'
+const releases = 10
+const brokenReleases = [3, 6, 9]
+const deletedPods = 20
+const minutes = 60_000
+
+let cluster: Cluster
+let folder: string
+let applied = 1
+
+beforeAll(async () => {
+  cluster = await startCluster()
+  await cluster.load(...(await imagesOfExample()))
+  folder = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
+  await cp(example, folder, { recursive: true })
+}, 30 * minutes)
+
+afterAll(async () => {
+  await cluster?.stop()
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+}, 2 * minutes)
+
+describe('the StatefulSet example', () => {
+  test('comes up under the restricted Pod Security Standard', async () => {
+    await kubectl('apply', '-k', folder)
+    await ready(1)
+    expect(await lastWord()).toContain('1 migration applied')
+  }, 5 * minutes)
+
+  test('a release with another migration rolls out beside the writing application, and a broken one does not start', async () => {
+    for (let release = 2; release <= releases + 1; release++) {
+      if (brokenReleases.includes(release)) await breakAndMend(release)
+      await add(release, `ALTER TABLE orders ADD COLUMN added_in_${release} INTEGER DEFAULT ${release};`)
+      await kubectl('apply', '-k', folder)
+      await ready(release)
+    }
+    expect(await lost()).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
+  }, 20 * minutes)
+
+  test('pods that are deleted, gracefully or not, lose nothing', async () => {
+    for (let count = 0; count < deletedPods; count++) {
+      const force = count % 2 === 0 ? ['--grace-period=0', '--force'] : []
+      const uid = await uidOf()
+      await kubectl('delete', 'pod', pod, '--wait=false', ...force)
+      await until(async () => (await uidOf()) !== uid)
+      await ready(applied)
+    }
+    expect(await lost()).toMatchObject({ lost: 0, twice: 0 })
+  }, 20 * minutes)
+})
+
+/** A release whose migration fails: the application does not start, and `kubectl describe pod` says why in a sentence. */
+async function breakAndMend(release: number): Promise<void> {
+  const kustomization = await readFile(join(folder, 'kustomization.yaml'), 'utf8')
+  await add(release, 'INSERT INTO orders (what) VALUES (NULL);')
+  await kubectl('apply', '-k', folder)
+  await until(async () => (await initState('reason')) === 'Error' || (await initState('reason')) === 'CrashLoopBackOff')
+  const described = await kubectl('describe', 'pod', pod)
+  expect(described).toContain(`${versionOf(release)} failed at /migrations/${versionOf(release)}.sql`)
+  expect(described).toContain('NOT NULL constraint failed: orders.what')
+  await writeFile(join(folder, 'kustomization.yaml'), kustomization)
+  await rm(join(folder, 'migrations', `${versionOf(release)}.sql`))
+  applied = release - 1
+  await kubectl('apply', '-k', folder)
+  // A StatefulSet does not replace a pod that never became ready (https://github.com/kubernetes/kubernetes/issues/67250).
+  await kubectl('delete', 'pod', pod, '--wait=true')
+  await ready(release - 1)
+}
+
+async function add(release: number, sql: string): Promise<void> {
+  const file = `migrations/${versionOf(release)}.sql`
+  await writeFile(join(folder, file), `-- migrate:up\n${sql}\n-- migrate:down\n`)
+  const path = join(folder, 'kustomization.yaml')
+  const text = await readFile(path, 'utf8')
+  const last = `      - migrations/${versionOf(release - 1)}.sql\n`
+  expect(text).toContain(last)
+  await writeFile(path, text.replace(last, `${last}      - ${file}\n`))
+  applied = release
+}
+
+function versionOf(release: number): string {
+  return release === 1 ? 'v001_orders' : `v${String(release).padStart(3, '0')}_release`
+}
+
+/** The application runs on this release and takes orders. */
+async function ready(release: number): Promise<void> {
+  await kubectl('rollout', 'status', 'statefulset/orders', '--timeout=180s')
+  await until(async () => (await inApplication(levelQuery)).trim() === versionOf(release))
+  const before = Number(await inApplication(countQuery))
+  await until(async () => Number(await inApplication(countQuery)) > before)
+}
+
+const levelQuery = `SELECT version AS value FROM schema_migrations WHERE status = 'applied' ORDER BY version DESC LIMIT 1`
+const countQuery = 'SELECT count(*) AS value FROM orders'
+
+async function inApplication(sql: string): Promise<string> {
+  const script = `
+    const { DatabaseSync } = require('node:sqlite')
+    const db = new DatabaseSync('/data/orders.db', { readOnly: true, timeout: 5000 })
+    console.log(db.prepare(process.argv[1]).get().value)`
+  return runNode(script, sql).catch(() => '')
+}
+
+/** Compares what the application acknowledged with what is in the database. */
+async function lost(): Promise<{ lost: number; twice: number; columns: number }> {
+  const script = `
+    const { DatabaseSync } = require('node:sqlite')
+    const db = new DatabaseSync('/data/orders.db', { readOnly: true, timeout: 5000 })
+    const acknowledged = require('node:fs').readFileSync('/data/acknowledged.log', 'utf8').split('\\n').slice(0, -1).map(Number)
+    const there = new Set(db.prepare('SELECT id FROM orders').all().map(row => row.id))
+    console.log(JSON.stringify({
+      lost: acknowledged.filter(id => !there.has(id)).length,
+      twice: acknowledged.length - new Set(acknowledged).size,
+      columns: db.prepare("SELECT count(*) AS n FROM pragma_table_info('orders')").get().n,
+    }))`
+  return JSON.parse(await runNode(script))
+}
+
+function runNode(script: string, ...args: string[]): Promise<string> {
+  return kubectl('exec', pod, '-c', 'app', '--', '/nodejs/bin/node', '-e', script, '--', ...args)
+}
+
+async function lastWord(): Promise<string> {
+  return kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.initContainerStatuses[0].state.terminated.message}')
+}
+
+async function initState(field: 'reason'): Promise<string> {
+  const state = '{.status.initContainerStatuses[0].state'
+  const terminated = await kubectl('get', 'pod', pod, '--ignore-not-found', '-o', `jsonpath=${state}.terminated.${field}}`)
+  return terminated || kubectl('get', 'pod', pod, '--ignore-not-found', '-o', `jsonpath=${state}.waiting.${field}}`)
+}
+
+function uidOf(): Promise<string> {
+  return kubectl('get', 'pod', pod, '--ignore-not-found', '-o', 'jsonpath={.metadata.uid}')
+}
+
+function kubectl(...args: readonly string[]): Promise<string> {
+  return cluster.kubectl('--namespace', namespace, ...args)
+}
+
+/** Asks again and again, for three minutes at most. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 3 * minutes
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`waited in vain; the pod:\n${await kubectl('describe', 'pod', pod)}`)
+    await new Promise(resolve => setTimeout(resolve, 250))
+  }
+}
