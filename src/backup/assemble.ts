@@ -66,21 +66,24 @@ export async function assemble(
   }
 
   async function namesIn(list: string, lines: number): Promise<string[]> {
-    try {
-      const keys = await readList(repository.store, list, lines)
-      if (keys !== undefined) return keys
-      complain(missingObject(list))
-    } catch (error) {
-      complain(damagedObject(list, error))
-    }
+    const keys = await readable(list, () => readList(repository.store, list, lines))
+    if (Array.isArray(keys)) return keys
+    complain(keys)
     return []
   }
 }
 
-async function load(repository: Repository, key: string, size: number): Promise<Buffer | ObjectProblem> {
-  try {
+function load(repository: Repository, key: string, size: number): Promise<Buffer | ObjectProblem> {
+  return readable(key, async () => {
     const object = await readObject(repository.store, key, largest.chunk(size))
-    return object === undefined ? missingObject(key) : await openChunk(key, object, size)
+    return object === undefined ? undefined : openChunk(key, object, size)
+  })
+}
+
+/** What was read, or what is wrong with it; rejects only when the store does. */
+async function readable<T>(key: string, read: () => Promise<T | undefined>): Promise<T | ObjectProblem> {
+  try {
+    return (await read()) ?? missingObject(key)
   } catch (error) {
     return damagedObject(key, error)
   }

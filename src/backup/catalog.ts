@@ -108,7 +108,7 @@ export async function manifestIfReadable(repository: Repository, id: string): Pr
 }
 
 /** By sequence, then by id. */
-export function compareIds(a: string, b: string): number {
+function compareIds(a: string, b: string): number {
   const order = (parseBackupId(a)?.sequence ?? 0) - (parseBackupId(b)?.sequence ?? 0)
   return order !== 0 ? order : a < b ? -1 : a > b ? 1 : 0
 }

@@ -24,7 +24,7 @@ const lifetime = 72 * hour
 const patience = 48 * hour
 
 /** Digits of a hash that an intent names: it may spare a few chunks more than needed, and stays small. */
-export const digitsInIntent = 16
+const digitsInIntent = 16
 /** With more chunks than this (128 GiB at 1 MiB each) an intent says `all` instead of naming them. */
 const mostNamed = 131_072
 

@@ -6,14 +6,15 @@
 import { LockkeeperError } from '../errors.ts'
 import type { Batch } from '../storage/object-store.ts'
 import type { ChunkedFile, FileChunks } from './chunks.ts'
-import { chunksInList, listKey, parseChunkKey, parseListKey } from './format.ts'
-import { linesOf, makeList, readList } from './lists.ts'
+import { parseChunkKey, parseListKey } from './format.ts'
+import { linesOf, readList } from './lists.ts'
 import type { Manifest, Origin } from './manifest.ts'
 import { mark, markedObjects } from './marks.ts'
 import { findChunks, Presence } from './presence.ts'
 import type { OnProgress } from './progress.ts'
 import { damagedObject, type ObjectProblem, recheckChunks } from './recheck.ts'
 import type { Repository } from './repository.ts'
+import { storeLists } from './store-lists.ts'
 
 export interface Placed {
   /** Keys of the lists, in order. */
@@ -90,7 +91,8 @@ async function distrust(
   })
   const problems = await readBack(repository, file, doubtful, presence, options)
   for (const { key } of problems) presence.spoil(parseChunkKey(key)?.sha256 ?? '', key)
-  await markDamaged(repository, problems, options.by)
+  const damaged = problems.filter(({ problem }) => problem === 'damaged').map(({ key }) => key)
+  await mark(repository, 'damaged', damaged, options.by)
 }
 
 async function trustedChunks(
@@ -138,46 +140,6 @@ async function storeChunks(
   return stored
 }
 
-async function storeLists(
-  repository: Repository,
-  batch: Batch,
-  chunks: FileChunks,
-  presence: Presence,
-  marked: ReadonlySet<string>,
-  signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const lists: string[] = []
-  for (let first = 0; first < chunks.count; first += chunksInList) {
-    signal?.throwIfAborted()
-    const names = Array.from({ length: linesOf(lists.length, chunks.count) }, (_, line) => {
-      const sha256 = chunks.at(first + line)
-      return presence.keyOf(sha256) ?? presence.freeKey(sha256)
-    })
-    lists.push(await storeList(repository, batch, names, marked))
-  }
-  return lists
-}
-
-/** Under the lowest number where the list is, whole and not marked, or where nothing is. */
-async function storeList(
-  repository: Repository,
-  batch: Batch,
-  names: readonly string[],
-  marked: ReadonlySet<string>,
-): Promise<string> {
-  const { sha256, text } = makeList(names)
-  for (let number = 0; ; number++) {
-    const key = listKey(sha256, number)
-    if (marked.has(key)) continue
-    try {
-      if ((await readList(repository.store, key, names.length)) === undefined) await batch.put(key, text)
-      return key
-    } catch (error) {
-      damagedObject(key, error)
-    }
-  }
-}
-
 /** What was stored is read back: a store that answered yes may still have kept something else. */
 async function recheck(
   repository: Repository,
@@ -187,9 +149,7 @@ async function recheck(
   options: PlaceOptions,
 ): Promise<void> {
   const problems = await readBack(repository, file, missing, presence, options)
-  if (problems.length === 0) return
-  await markDamaged(repository, problems, options.by)
-  throw notKept(problems.map(({ message }) => message))
+  if (problems.length > 0) throw notKept(problems.map(({ message }) => message))
 }
 
 async function readBack(
@@ -235,16 +195,6 @@ async function confirm(
   if (found.size === chunks.distinct.size) return
   const lost = Array.from(chunks.distinct.keys(), nameOf).filter(key => !found.has(key))
   throw notKept(lost.map(key => `${key}: is missing`))
-}
-
-async function markDamaged(repository: Repository, problems: readonly ObjectProblem[], by: Origin): Promise<void> {
-  const damaged = problems.filter(({ problem }) => problem === 'damaged')
-  await mark(
-    repository,
-    'damaged',
-    damaged.map(({ key }) => key),
-    by,
-  )
 }
 
 function plainBytes(file: ChunkedFile, chunks: Chunks): number {

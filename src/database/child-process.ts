@@ -1,5 +1,7 @@
 /** The parent's end of the child process that holds a database (`child.ts`). */
 import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { LockkeeperError } from '../errors.ts'
 import type { ErrorMessage, Operations, Response } from './child.ts'
 import { type Guard, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
@@ -11,9 +13,13 @@ const program = new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './chil
 /** Statements are sent in pieces, so that a file of millions of them needs no second copy in memory. */
 const statementsAtOnce = 500
 
-/** What a migration module threw, brought over from the child. */
+/** How long to wait for the last words of a child that has ended, where a process of its own still holds its output. */
+const lastWords = 1000
+
+/** What was thrown in the child other than by SQLite: by a migration module, or a system error with its `code`. */
 export class ScriptError extends Error {
   override readonly name = 'ScriptError'
+  readonly code?: string
 }
 
 interface Waiting {
@@ -45,20 +51,19 @@ export class DatabaseProcess implements Workspace {
     })
     this.#child.stdin?.on('error', () => {})
     this.#child.on('message', (response: Response) => this.#receive(response))
-    this.#child.on('error', error => this.#fail(error))
-    this.#ended = new Promise(resolve => {
-      this.#child.once('close', (code, killedBy) => {
-        this.#fail(this.#unexpectedEnd(code, killedBy))
-        resolve()
-      })
-    })
+    this.#ended = this.#untilEnded()
     signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
-  /** Starts the child and opens a database in it. Aborting the signal ends the child at once. */
-  static async open(options: OpenOptions, signal?: AbortSignal): Promise<DatabaseProcess> {
+  /** Starts a child that has no database open yet. Aborting the signal ends it at once, whatever it is doing. */
+  static start(signal?: AbortSignal): DatabaseProcess {
     signal?.throwIfAborted()
-    const child = new DatabaseProcess(signal)
+    return new DatabaseProcess(signal)
+  }
+
+  /** Starts a child and opens a database in it. */
+  static async open(options: OpenOptions, signal?: AbortSignal): Promise<DatabaseProcess> {
+    const child = DatabaseProcess.start(signal)
     try {
       await child.reopen(options)
     } catch (error) {
@@ -77,6 +82,16 @@ export class DatabaseProcess implements Workspace {
     return this.#call('open', options)
   }
 
+  /** Closes the database, with its locks; the process stays. */
+  release(): Promise<void> {
+    return this.#call('close')
+  }
+
+  /** See `Operations.readStart`. */
+  readStart(path: string, bytes: number): Promise<Uint8Array> {
+    return this.#call('readStart', path, bytes)
+  }
+
   all<T extends object>(sql: string, ...params: readonly Value[]): Promise<T[]> {
     return this.#call('all', sql, params) as Promise<T[]>
   }
@@ -88,12 +103,13 @@ export class DatabaseProcess implements Workspace {
   async run(statements: readonly string[], guard: Guard): Promise<string[]> {
     const touched = new Set<string>()
     for (let start = 0; start < statements.length; start += statementsAtOnce) {
+      const end = start + statementsAtOnce
       try {
-        const some = await this.#call('run', statements.slice(start, start + statementsAtOnce), guard)
-        for (const table of some) touched.add(table)
+        const piece = { more: end < statements.length }
+        for (const table of await this.#call('run', statements.slice(start, end), guard, piece)) touched.add(table)
       } catch (error) {
-        if (!(error instanceof SqliteError)) throw error
-        throw new SqliteError(error.message, error.errcode, start + (error.statement ?? 0))
+        if (!(error instanceof SqliteError) || error.statement === undefined) throw error
+        throw new SqliteError(error.message, error.errcode, start + error.statement)
       }
     }
     return [...touched]
@@ -108,9 +124,9 @@ export class DatabaseProcess implements Workspace {
     return this.#call('copy', source, target)
   }
 
-  /** Closes the database and ends the process; resolves when it is gone. Never rejects. */
+  /** Closes the database and ends the process; resolves when it is gone. What it is still doing is broken off. Never rejects. */
   async close(): Promise<void> {
-    if (this.#gone === undefined) await this.#call('close').catch(() => {})
+    if (this.#gone === undefined && this.#waiting.size === 0) await this.release().catch(() => {})
     this.#signal?.removeEventListener('abort', this.#abort)
     this.#child.kill('SIGKILL')
     await this.#ended
@@ -131,10 +147,11 @@ export class DatabaseProcess implements Workspace {
         return
       }
       const id = this.#next++
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
       this.#child.send({ id, operation, args }, error => {
-        if (error !== null) this.#fail(error)
+        // The child has ended, or is of no use: how it ended says more than that it cannot be reached.
+        if (error !== null) this.#child.kill('SIGKILL')
       })
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
     })
   }
 
@@ -151,21 +168,44 @@ export class DatabaseProcess implements Workspace {
     this.#waiting.clear()
   }
 
+  #untilEnded(): Promise<void> {
+    return new Promise(resolve => {
+      this.#child.on('error', error => {
+        if (this.#child.pid !== undefined) return
+        this.#fail(
+          new LockkeeperError('internal', `a process for the database could not be started: ${error.message}`, {
+            hint: 'Raise the limit of processes or of memory, and run again. Nothing was touched.',
+            cause: error,
+          }),
+        )
+        resolve()
+      })
+      const closed = once(this.#child, 'close').catch(() => {})
+      this.#child.once('exit', async (code, killedBy) => {
+        await Promise.race([closed, delay(lastWords, undefined, { ref: false })])
+        this.#fail(this.#unexpectedEnd(code, killedBy))
+        resolve()
+      })
+    })
+  }
+
   #unexpectedEnd(code: number | null, killedBy: string | null): LockkeeperError {
     const how = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`
-    return new LockkeeperError('internal', `the process that held the database was ended ${how}`, {
+    const thrown = this.#errors.split('\n').find(line => /^(?:\w*Error\b|FATAL ERROR)/.test(line))
+    const why = thrown === undefined ? '' : `: ${thrown}`
+    return new LockkeeperError('internal', `the process that held the database was ended ${how}${why}`, {
       hint:
         killedBy === 'SIGKILL'
           ? 'If nobody did this by hand, the memory limit was reached: raise it and run again. Nothing uncommitted was kept.'
-          : 'Run again: what was not committed is rolled back by SQLite when it next opens the database.',
+          : 'What was not committed is rolled back by SQLite when it next opens the database. If a migration module ended the process or threw where nobody awaited it, mend it; otherwise run again.',
       details: this.#errors === '' ? {} : { standardError: this.#errors },
     })
   }
 }
 
-function fromMessage({ message, errcode, statement, stack }: ErrorMessage): Error {
+function fromMessage({ message, errcode, statement, stack, code }: ErrorMessage): Error {
   if (errcode !== undefined) return new SqliteError(message, errcode, statement)
   const error = new ScriptError(message)
   if (stack !== undefined) error.stack = stack
-  return error
+  return code === undefined ? error : Object.assign(error, { code })
 }

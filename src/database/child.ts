@@ -5,20 +5,23 @@
  * for just that and kills the whole process at once, so that a long statement neither outlives the parent nor commits.
  * Signals are the parent's business: Ctrl-C in a terminal reaches the whole group, and is ignored here.
  */
-import { readSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { backup, DatabaseSync } from 'node:sqlite'
-import { isMainThread, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
-import { NativeDatabase, type OpenOptions, toSqliteError } from './native.ts'
+import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
 /** What the parent can ask for: a name, its arguments and its result. */
 export interface Operations {
+  /** Up to so many bytes from the beginning of a file. It must not be open: closing it here would let go of its lock. */
+  readStart(path: string, bytes: number): Uint8Array
   open(options: OpenOptions): void
   all(sql: string, params: readonly Value[]): unknown[]
   exec(sql: string): void
-  run(statements: readonly string[], guard: Guard): string[]
+  run(statements: readonly string[], guard: Guard, piece: Piece): Promise<string[]>
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
-  /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. */
+  /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. Both by URI. */
   copy(source: OpenOptions, target: string): Promise<void>
   close(): void
 }
@@ -39,16 +42,15 @@ export interface ErrorMessage {
   readonly errcode?: number
   readonly statement?: number
   readonly stack?: string
+  /** Of a system error. */
+  readonly code?: string
 }
 
-if (isMainThread) serve()
-else endWithParent()
-
 function serve(): void {
-  new Worker(new URL(import.meta.url)).unref()
+  const watching = watchParent()
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
-  process.on('disconnect', () => process.exit(0))
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 
   let database: NativeDatabase | undefined
   const current = (): NativeDatabase => {
@@ -56,33 +58,80 @@ function serve(): void {
     return database
   }
   const operations: Operations = {
+    readStart: (path, bytes) => {
+      if (database !== undefined) throw new Error('a database is open in this process')
+      return readStart(path, bytes)
+    },
     open: options => {
       database?.close()
+      database = undefined
       database = new NativeDatabase(options)
     },
     all: (sql, params) => current().all(sql, params),
     exec: sql => current().exec(sql),
-    run: (statements, guard) => current().run(statements, guard),
+    run: (statements, guard, piece) => current().run(statements, guard, piece),
     runScript: (call, guard) => current().runScript(call, guard),
     copy,
-    close: () => database?.close(),
+    close: () => {
+      database?.close()
+      database = undefined
+    },
   }
-  process.on('message', async (request: Request) => {
-    process.send?.(await answer(operations, request))
+  // A script that awaits must not be overtaken by the next request.
+  let before: Promise<void> = watching
+  process.on('message', (request: Request) => {
+    before = before.then(async () => {
+      const response = await answer(operations, request)
+      process.send?.(response)
+    })
   })
+}
+
+/**
+ * Blocks a thread until the parent's end of the pipe is closed, then ends the process, whatever it is doing. A text and
+ * not a file: it starts in a third of the time. An error is as good as the end.
+ */
+const endWithParent = `
+  require('node:worker_threads').parentPort.postMessage('watching')
+  try {
+    while (require('node:fs').readSync(0, Buffer.alloc(1)) > 0);
+  } catch {}
+  process.kill(process.pid, 'SIGKILL')
+`
+
+/** @returns when the watch is on: before that nothing is done, for nobody would end it. */
+async function watchParent(): Promise<void> {
+  const watch = new Worker(endWithParent, { eval: true })
+  await once(watch, 'message')
+  watch.unref()
 }
 
 /** The default rate starts again at every write and never ends beside a busy writer; one step cannot be overtaken. */
 const wholeDatabase = 2 ** 31 - 1
+/** SQLITE_BUSY */
+const busy = 5
 
 async function copy(source: OpenOptions, target: string): Promise<void> {
   const from = new DatabaseSync(source.location, { readOnly: source.readOnly ?? false })
   try {
-    await backup(from, target.startsWith('file:') ? new URL(target) : target, { rate: wholeDatabase })
+    await backup(from, new URL(target), { rate: wholeDatabase })
   } catch (error) {
+    // A source or target that is locked makes it reject with "not an error".
+    if (error instanceof Error && 'errcode' in error && error.errcode === 0)
+      throw new SqliteError('database is locked', busy)
     throw toSqliteError(error)
   } finally {
     from.close()
+  }
+}
+
+function readStart(path: string, bytes: number): Uint8Array {
+  const file = openSync(path, 'r')
+  try {
+    const buffer = Buffer.alloc(bytes)
+    return buffer.subarray(0, readSync(file, buffer, 0, bytes, 0))
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -95,27 +144,28 @@ async function answer(operations: Operations, { id, operation, args }: Request):
   }
 }
 
+/** Plain text only: what a migration module throws need not be an error, nor anything that can be sent. */
 function describe(error: unknown): ErrorMessage {
-  if (error instanceof SqliteError)
-    return {
-      message: error.message,
-      errcode: error.errcode,
-      ...(error.statement === undefined ? {} : { statement: error.statement }),
-    }
-  const sqlite = toSqliteError(error)
-  if (sqlite instanceof SqliteError) return describe(sqlite)
-  return error instanceof Error
-    ? { message: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) }
-    : { message: String(error) }
+  const known = toSqliteError(error)
+  if (known instanceof SqliteError) {
+    const { message, errcode, statement } = known
+    return { message, errcode, ...(statement === undefined ? {} : { statement }) }
+  }
+  if (!(error instanceof Error)) return { message: textOf(error) }
+  const { message, stack, code } = error as NodeJS.ErrnoException
+  return {
+    message: textOf(message),
+    ...(typeof stack === 'string' ? { stack } : {}),
+    ...(typeof code === 'string' ? { code } : {}),
+  }
 }
 
-/** Blocks this thread until the parent's end of the pipe is closed, then ends the process whatever it is doing. */
-function endWithParent(): void {
-  const buffer = Buffer.alloc(1)
+function textOf(thrown: unknown): string {
   try {
-    while (readSync(0, buffer) > 0);
+    return typeof thrown === 'object' && thrown !== null ? JSON.stringify(thrown) : String(thrown)
   } catch {
-    // A pipe that cannot be read is as good as one that has ended.
+    return 'something that cannot be shown was thrown'
   }
-  process.kill(process.pid, 'SIGKILL')
 }
+
+serve()

@@ -1,28 +1,34 @@
 /** What SQLite's result codes mean to a person, and which exit code they lead to. */
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type ErrorCode, LockkeeperError } from '../errors.ts'
 import { SqliteError } from './connection.ts'
 
+const inUse = 'Something else is using the database; try again when it is done.'
+const owner = 'Run with the user and group that own the file, and on a volume that is mounted for writing.'
+const damaged = 'lockkeeper restore --latest brings back the newest good backup.'
+
+const cannotOpen = 14
+
 const meanings: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  5: ['busy', 'Something else is using the database; try again when it is done.'],
-  6: ['busy', 'Something else is using the database; try again when it is done.'],
-  3: ['denied', 'Run with the user and group that own the file, and on a volume that is mounted for writing.'],
-  8: ['denied', 'Run with the user and group that own the file, and on a volume that is mounted for writing.'],
-  14: [
+  5: ['busy', inUse],
+  6: ['busy', inUse],
+  15: ['busy', inUse],
+  3: ['denied', owner],
+  8: ['denied', owner],
+  [cannotOpen]: [
     'denied',
     'The file, or its folder, where SQLite keeps its journal, cannot be opened: check the owner and the mount.',
   ],
   10: ['io', 'The disk or the file system failed; nothing uncommitted was kept.'],
   13: ['io', 'Make room on the volume and run again; nothing uncommitted was kept.'],
-  11: ['invalid', 'The file is damaged: lockkeeper restore --latest brings back the newest good backup.'],
-  26: [
-    'invalid',
-    'The file is not a database, or damaged: lockkeeper restore --latest brings back the newest good backup.',
-  ],
+  11: ['invalid', `The file is damaged: ${damaged}`],
+  26: ['invalid', `The file is not a database, or damaged: ${damaged}`],
 }
 
-/** True for SQLITE_BUSY and SQLITE_LOCKED. */
+/** True for SQLITE_BUSY, SQLITE_LOCKED and SQLITE_PROTOCOL (a race for the locks of a write-ahead log). */
 export function isBusy(error: unknown): boolean {
-  return error instanceof SqliteError && (error.primary === 5 || error.primary === 6)
+  return error instanceof SqliteError && meanings[error.primary]?.[0] === 'busy'
 }
 
 /** A `SqliteError` that has to do with the file rather than with a statement, as a `LockkeeperError`; anything else unchanged. */
@@ -35,4 +41,23 @@ export function explainSqliteError(error: unknown, doing: string): unknown {
     cause: error,
     details: { sqlite: error.errcode },
   })
+}
+
+/** The same for opening a file: SQLite says "unable to open" also when it, or its folder, is not there. */
+export async function explainOpening(error: unknown, doing: string, file: string): Promise<unknown> {
+  if (error instanceof SqliteError && error.primary === cannotOpen)
+    for (const part of [dirname(file), file])
+      if (!(await isThere(part)))
+        return new LockkeeperError('missing', `${doing}: ${part} is not there`, {
+          hint: 'Is DATABASE_URL right, and the volume mounted?',
+          cause: error,
+        })
+  return explainSqliteError(error, doing)
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
 }

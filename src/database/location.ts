@@ -149,7 +149,7 @@ async function journalOf(file: string): Promise<ReturnType<typeof parseJournal>>
 }
 
 /** Never for a database that this process may have open: closing the file takes away the locks of the whole process. */
-async function readStart(path: string, bytes: number): Promise<Uint8Array> {
+export async function readStart(path: string, bytes: number): Promise<Uint8Array> {
   const file = await open(path, 'r')
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0)

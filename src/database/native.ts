@@ -3,37 +3,31 @@
  * (`child.ts`), a read-only view, a replay in memory. Every default that matters is set on purpose: foreign keys off
  * (a table rebuild must not cascade; keys are checked before the commit), double-quoted strings off, defensive on.
  */
-import { constants, DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { type Guard, type Row, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
+import { type Watch, watch } from './guard.ts'
 import { runScript } from './script.ts'
 
 export interface OpenOptions {
   /** A `file:` URI (see `fileUri`) or `:memory:`. */
   readonly location: string
   readonly readOnly?: boolean
+  /** Statements to run at once. If SQLite refuses them the database is closed again, with every lock that it got. */
+  readonly first?: string
 }
 
-/** Harmless inside a transaction; every other pragma is refused there, since it would do nothing or let go of the lock. */
-const allowedPragmas = new Set(
-  (
-    'application_id case_sensitive_like collation_list compile_options data_version database_list defer_foreign_keys ' +
-    'encoding foreign_key_check foreign_key_list freelist_count function_list ignore_check_constraints index_info ' +
-    'index_list index_xinfo integrity_check legacy_alter_table optimize page_count quick_check recursive_triggers ' +
-    'table_info table_list table_xinfo user_version'
-  ).split(' '),
-)
-const allowedOutsideTransaction = new Set([
-  ...allowedPragmas,
-  'auto_vacuum',
-  'journal_mode',
-  'page_size',
-  'incremental_vacuum',
-])
+/** What is left to do of a migration whose statements come in pieces. */
+export interface Piece {
+  /** False for the last piece. */
+  readonly more: boolean
+}
+
+const generalError = 1
 
 export class NativeDatabase {
   readonly #db: DatabaseSync
 
-  constructor({ location, readOnly = false }: OpenOptions) {
+  constructor({ location, readOnly = false, first }: OpenOptions) {
     this.#db = asSqliteError(
       () =>
         new DatabaseSync(location, {
@@ -43,6 +37,13 @@ export class NativeDatabase {
           defensive: true,
         }),
     )
+    if (first === undefined) return
+    try {
+      this.exec(first)
+    } catch (error) {
+      this.close()
+      throw error
+    }
   }
 
   all(sql: string, params: readonly Value[]): Row[] {
@@ -54,80 +55,36 @@ export class NativeDatabase {
   }
 
   /** See `Workspace.run`. */
-  run(statements: readonly string[], guard: Guard): string[] {
-    return this.#guarded(guard, () => {
-      for (const [position, sql] of statements.entries()) asSqliteError(() => this.#db.exec(sql), position)
+  run(statements: readonly string[], guard: Guard, { more }: Piece = { more: false }): Promise<string[]> {
+    return this.#guarded(guard, { more }, ({ check }) => {
+      for (const [position, sql] of statements.entries()) {
+        asSqliteError(() => this.#db.exec(sql), position)
+        check()
+      }
     })
   }
 
   /** See `Workspace.runScript`. */
-  async runScript(call: ScriptCall, guard: Guard): Promise<string[]> {
-    const watch = this.#watch(guard)
-    try {
-      await runScript(this.#db, call)
-      return watch.touched()
-    } catch (error) {
-      throw watch.explain(error)
-    } finally {
-      this.#db.setAuthorizer(null)
-    }
+  runScript(call: ScriptCall, guard: Guard): Promise<string[]> {
+    return this.#guarded(guard, { more: false }, ({ check }) => runScript(this.#db, call, check))
   }
 
   close(): void {
     if (this.#db.isOpen) this.#db.close()
   }
 
-  #guarded(guard: Guard, work: () => void): string[] {
-    const watch = this.#watch(guard)
+  async #guarded(guard: Guard, { more }: Piece, work: (guarded: Watch) => void | Promise<void>): Promise<string[]> {
+    const guarded = watch(this.#db, guard)
     try {
-      work()
-      return watch.touched()
+      await work(guarded)
+      guarded.check()
+      if (guard.ownTransactions && !more && this.#db.isTransaction)
+        throw new SqliteError('the migration has left a transaction open: its COMMIT is missing', generalError)
+      return guarded.touched()
     } catch (error) {
-      throw watch.explain(error)
+      throw guarded.explain(toSqliteError(error))
     } finally {
-      this.#db.setAuthorizer(null)
-    }
-  }
-
-  #watch({ ownTransactions }: Guard) {
-    const touched = new Set<string>()
-    let refused: string | undefined
-    const pragmas = ownTransactions ? allowedOutsideTransaction : allowedPragmas
-    const refuse = (what: string) => {
-      refused = what
-      return constants.SQLITE_DENY
-    }
-    this.#db.setAuthorizer((action, first, second) => {
-      switch (action) {
-        case constants.SQLITE_DELETE:
-        case constants.SQLITE_INSERT:
-        case constants.SQLITE_UPDATE:
-        case constants.SQLITE_DROP_TABLE:
-        case constants.SQLITE_DROP_VTABLE:
-          if (first !== null && !/^sqlite_/i.test(first)) touched.add(first)
-          break
-        case constants.SQLITE_ALTER_TABLE:
-          if (second !== null) touched.add(second)
-          break
-        case constants.SQLITE_TRANSACTION:
-          if (!ownTransactions) return refuse(`${first} (Lockkeeper ends the transaction, after the checks)`)
-          break
-        case constants.SQLITE_ATTACH:
-          // VACUUM attaches a temporary database without a name.
-          if (!ownTransactions || first !== '') return refuse('ATTACH (a migration changes one database)')
-          break
-        case constants.SQLITE_PRAGMA:
-          if (first !== null && !pragmas.has(first.toLowerCase())) return refuse(`PRAGMA ${first}`)
-          break
-      }
-      return constants.SQLITE_OK
-    })
-    return {
-      touched: () => [...touched],
-      explain: (error: unknown) =>
-        refused !== undefined && error instanceof SqliteError
-          ? new SqliteError(`not allowed in a migration: ${refused}`, error.errcode, error.statement)
-          : error,
+      guarded.end()
     }
   }
 }
@@ -137,7 +94,7 @@ export function workspaceOf(database: NativeDatabase): Workspace {
   return {
     all: async <T extends object = Row>(sql: string, ...params: readonly Value[]) => database.all(sql, params) as T[],
     exec: async sql => database.exec(sql),
-    run: async (statements, guard) => database.run(statements, guard),
+    run: (statements, guard) => database.run(statements, guard),
     runScript: (call, guard) => database.runScript(call, guard),
     close: async () => database.close(),
   }
@@ -154,5 +111,6 @@ function asSqliteError<T>(work: () => T, statement?: number): T {
 
 export function toSqliteError(error: unknown, statement?: number): unknown {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return error
+  if (error instanceof SqliteError) return error
   return new SqliteError(error.message, error.errcode, statement)
 }

@@ -6,37 +6,23 @@
  * So nobody gets in between the safety backup and the replacement. A file is never renamed over a live one: a connection
  * that is open on the old file would go on writing to it. SQLite's journal makes the replacement old or new, never half.
  */
-import { DatabaseProcess } from './child-process.ts'
+import { LockkeeperError } from '../errors.ts'
+import type { DatabaseProcess } from './child-process.ts'
 import { SqliteError } from './connection.ts'
-import { waitUntilFree } from './exclusive.ts'
-import { explainSqliteError, isBusy } from './explain.ts'
-import { fileUri } from './location.ts'
+import { explainSqliteError } from './explain.ts'
+import { fileUri, realDatabasePath, sizeOfDatabase } from './location.ts'
+import { type LockOptions, openWhenFree } from './lock.ts'
 
-export interface ReplaceOptions {
-  /** Milliseconds to wait for others to let go. */
-  readonly lockTimeout: number
-  readonly signal?: AbortSignal
-  readonly onWaiting?: (waited: number) => void
-}
+export type ReplaceOptions = LockOptions
 
-/** Takes the database at `path` for this process alone; creates it if it is not there. `close()` lets go. */
+/**
+ * Takes the database at `path` for this process alone; creates it if it is not there. `close()` lets go.
+ * @throws as `openExclusive`
+ */
 export async function openForReplacement(path: string, options: ReplaceOptions): Promise<DatabaseProcess> {
-  const open = { location: exclusiveUri(path) }
-  let child: DatabaseProcess | undefined
-  try {
-    child = await DatabaseProcess.open(open, options.signal)
-    await waitUntilFree(
-      child,
-      open,
-      path,
-      options,
-      'SELECT count(*) FROM sqlite_schema; PRAGMA wal_checkpoint(TRUNCATE)',
-    )
-    return child
-  } catch (error) {
-    await child?.close()
-    throw explainSqliteError(error, `cannot take the database ${path}`)
-  }
+  const file = await realDatabasePath(path)
+  await sizeOfDatabase(file)
+  return openWhenFree(file, { location: exclusiveUri(file), first: 'SELECT count(*) FROM sqlite_schema' }, options)
 }
 
 export type JournalMode = 'wal' | 'rollback'
@@ -49,7 +35,9 @@ export async function journalModeOf(child: DatabaseProcess): Promise<JournalMode
 
 /**
  * Puts the content of `source`, a private copy in rollback mode, in place of what `child` holds.
- * @param mode the journal mode that the database is to be in afterwards
+ * @param mode the journal mode that the database is to be in afterwards. Killed while the source has another page size
+ * than a database in WAL mode, that is left in rollback mode, old or new: the next restore has to ask for WAL again.
+ * @throws LockkeeperError `io`, `denied`, `invalid`; the database is what it was
  */
 export async function replaceContent(
   child: DatabaseProcess,
@@ -57,32 +45,31 @@ export async function replaceContent(
   source: string,
   mode: JournalMode,
 ): Promise<void> {
+  const target = exclusiveUri(await realDatabasePath(path))
   const from = { location: fileUri(source, { mode: 'ro' }), readOnly: true }
   try {
-    await child.copy(from, exclusiveUri(path))
-  } catch (error) {
-    // A database in WAL mode takes no other page size: it leaves WAL for the time of the copy, still under the lock.
-    if (!(error instanceof SqliteError) || error.primary !== readOnly) throw explain(error, path)
-    await child.exec('PRAGMA journal_mode = DELETE')
-    await child.copy(from, exclusiveUri(path)).catch((again: unknown) => {
-      throw explain(again, path)
+    await child.copy(from, target).catch(async (error: unknown) => {
+      // A database in WAL mode takes no other page size: it leaves WAL for the time of the copy, still under the lock.
+      if (!isReadOnly(error) || (await journalModeOf(child)) !== 'wal') throw error
+      await setJournalMode(child, 'rollback')
+      await child.copy(from, target)
     })
+    if ((await journalModeOf(child)) !== mode) await setJournalMode(child, mode)
+  } catch (error) {
+    throw explainSqliteError(error, `cannot replace the content of ${path}`)
   }
-  if ((await journalModeOf(child)) !== mode)
-    await child.exec(`PRAGMA journal_mode = ${mode === 'wal' ? 'WAL' : 'DELETE'}`)
 }
 
-const readOnly = 8
-
-function exclusiveUri(path: string): string {
-  return fileUri(path, { vfs: 'unix-excl' })
+async function setJournalMode(child: DatabaseProcess, mode: JournalMode): Promise<void> {
+  await child.exec(`PRAGMA journal_mode = ${mode === 'wal' ? 'WAL' : 'DELETE'}`)
+  const now = await journalModeOf(child)
+  if (now !== mode) throw new LockkeeperError('io', `the database stays in ${now} mode: it cannot change to ${mode}`)
 }
 
-function explain(error: unknown, path: string): unknown {
-  // A busy target makes backup() reject with "not an error".
-  const busy = isBusy(error) || (error instanceof SqliteError && error.errcode === 0)
-  return explainSqliteError(
-    busy ? new SqliteError('the database is busy', 5) : error,
-    `cannot replace the content of ${path}`,
-  )
+function isReadOnly(error: unknown): boolean {
+  return error instanceof SqliteError && error.primary === 8
+}
+
+function exclusiveUri(file: string): string {
+  return fileUri(file, { vfs: 'unix-excl' })
 }

@@ -3,11 +3,14 @@
  *
  * One step of SQLite's backup API: writers in WAL mode are not held up; in rollback mode they wait for the whole copy.
  */
-import { rm } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
+import { open, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { DatabaseProcess } from './child-process.ts'
-import { explainSqliteError, isBusy } from './explain.ts'
+import { SqliteError } from './connection.ts'
 import { fileUri } from './location.ts'
+import type { OpenOptions } from './native.ts'
+import { readQuietly } from './reading.ts'
 
 export interface SnapshotOptions {
   /** How long to try beside a writer that holds the database, in milliseconds. */
@@ -15,33 +18,59 @@ export interface SnapshotOptions {
   readonly signal?: AbortSignal
 }
 
-const retryEvery = 50
-
 /**
- * Copies the database at `path` to `target`, which must not exist.
- * @throws LockkeeperError `busy` after the time-out; `invalid`, `denied`, `io`.
+ * Copies the database at `path` to `target`, which must not exist; only the user that runs this can read it. The copy of
+ * a database in WAL mode says so in its header and has no log.
+ * @throws LockkeeperError `busy` after the time-out, or when a writer died in the middle of its work; `missing` when
+ * there is nothing to copy; `invalid`, `denied`, `io`. Then there is no `target`.
  */
 export async function copySnapshot(
   path: string,
   target: string,
   { lockTimeout, signal }: SnapshotOptions,
 ): Promise<void> {
-  const child = await DatabaseProcess.open({ location: ':memory:' }, signal)
-  const deadline = performance.now() + lockTimeout
+  const child = DatabaseProcess.start(signal)
   try {
-    for (;;) {
-      try {
-        await child.copy({ location: fileUri(path, { mode: 'ro' }), readOnly: true }, target)
-        return
-      } catch (error) {
-        await rm(target, { force: true })
-        if (!isBusy(error) || performance.now() > deadline) throw error
-        await delay(retryEvery, undefined, signal === undefined ? {} : { signal })
-      }
+    await makePrivateFile(target)
+    try {
+      const copy = (source: OpenOptions) =>
+        child.copy(source, fileUri(target)).catch((error: unknown) => {
+          throw isFull(error) ? noRoom(target, error) : error
+        })
+      const readStart = (file: string, bytes: number) => child.readStart(file, bytes)
+      const { presence } = await readQuietly(path, copy, { readStart, patience: lockTimeout, signal })
+      if (presence.kind !== 'database')
+        throw new LockkeeperError(
+          'missing',
+          `there is nothing to copy: ${path} is ${presence.kind === 'missing' ? 'not there' : 'empty'}`,
+          { hint: 'Is DATABASE_URL right, and the volume mounted?' },
+        )
+    } catch (error) {
+      await child.close()
+      for (const suffix of ['', '-journal', '-wal', '-shm']) await rm(target + suffix, { force: true })
+      throw error
     }
-  } catch (error) {
-    throw explainSqliteError(error, `cannot copy the database ${path}`)
   } finally {
     await child.close()
+  }
+}
+
+/** SQLITE_FULL: only the copy is written. */
+function isFull(error: unknown): boolean {
+  return error instanceof SqliteError && error.primary === 13
+}
+
+function noRoom(target: string, cause: unknown): LockkeeperError {
+  return new LockkeeperError('io', `there is no room for a copy of the database in ${dirname(target)}`, {
+    hint: 'Make room there, or name another folder: LOCKKEEPER_TMPDIR.',
+    cause,
+  })
+}
+
+async function makePrivateFile(target: string): Promise<void> {
+  try {
+    await (await open(target, 'wx', 0o600)).close()
+  } catch (error) {
+    throw explainSystemError(error, `cannot write the copy ${target}`)
   }
 }

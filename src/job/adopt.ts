@@ -4,7 +4,6 @@ import { LockkeeperError } from '../errors.ts'
 import { findLevel } from '../migrations/adoption.ts'
 import type { Migration } from '../migrations/model.ts'
 import { readSchema } from '../schema/read.ts'
-import { warn } from './events.ts'
 import type { DeployOptions } from './options.ts'
 
 /** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
@@ -27,8 +26,8 @@ export async function adoptable(
   { drift, listener, signal }: DeployOptions,
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
-  const { applied, extra } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  // What it has beyond them is warned of before the commit, as after any change.
+  const { applied } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
   listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}` })
-  warn(listener, extra)
   return applied
 }

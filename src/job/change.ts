@@ -33,7 +33,8 @@ export async function applyChange(
     if (!(error instanceof BrokenKeys) || !change.transaction) throw error
     // Only now is it worth the time to see which of them were broken before: the batch was rolled back.
     const before = await findViolations(db, error.tables)
-    if (failures(newViolations(before, error.violations)).length > 0) throw error
+    const broken = failures(newViolations(before, error.violations))
+    if (broken.length > 0) throw new BrokenKeys(error.tables, error.violations, broken)
     return attempt(db, change, adopted, context, before)
   }
 }
@@ -113,7 +114,7 @@ async function applySteps(db: Workspace, change: Change, { table, listener }: Ch
     for (const { line, why } of applied.leftOut)
       listener({ kind: 'note', step: 'migrate', message: `${runnable.file}:${line} left out: ${why}` })
     for (const name of applied.touched) if (!exclude.includes(name)) touched.add(name)
-    counts = await guardRows(db, runnable, applied, counts, allowRowLoss, exclude)
+    counts = await guardRows(db, change.action, runnable, applied, counts, allowRowLoss, exclude)
     const milliseconds = performance.now() - start
     durations.set(runnable.version, milliseconds)
     listener({ kind: 'step', step: 'migrate', message: runnable.version, milliseconds })
@@ -122,9 +123,16 @@ async function applySteps(db: Workspace, change: Change, { table, listener }: Ch
   return { touched: [...touched], durations, rows: { before, after: new Map([...counts, ...created]) } }
 }
 
+/** How to say that the rows of these tables may go. */
+const permission = {
+  migrate: 'say so in the migration: -- allow-row-loss: ',
+  rollback: 'roll back with --allow-row-loss. Concerned are: ',
+}
+
 /** Counts again where rows could have changed, and refuses a loss that nobody allowed. */
 async function guardRows(
   db: Workspace,
+  action: Change['action'],
   runnable: Runnable,
   applied: Applied,
   before: RowCounts,
@@ -142,7 +150,7 @@ async function guardRows(
       'invalid',
       `${runnable.version} would lose rows that nobody allowed it to lose:\n${losses.map(loss => `  ${describeLoss(loss)}`).join('\n')}`,
       {
-        hint: `Everything was rolled back. If it is meant, say so in the migration: -- allow-row-loss: ${losses.map(loss => loss.table).join(', ')}`,
+        hint: `Everything was rolled back. If it is meant, ${permission[action]}${losses.map(loss => loss.table).join(', ')}`,
         details: { version: runnable.version, losses },
       },
     )
@@ -164,7 +172,7 @@ async function validate(
   const unresolved = [...(await findUnresolved(db))]
     .filter(([key]) => !unresolvedBefore.has(key))
     .map(([, found]) => found)
-  const drift = await checkDrift(db, change.expected, bookkeepingTables(context), context.drift)
+  const drift = await checkDrift(db, await change.expected(), bookkeepingTables(context), context.drift)
   const structures = await quickCheck(db, touched)
   const findings = [...keys, ...unresolved, ...drift.findings, ...structures]
   const wrong = failures(findings)

@@ -22,8 +22,8 @@ export interface Change {
   /** False: its only step commits by itself. */
   readonly transaction: boolean
   readonly foreignKeys: boolean
-  /** What the schema has to be afterwards. */
-  readonly expected: Schema
+  /** What the schema has to be afterwards. Asked for once the steps have run, so that what fails is their failure. */
+  readonly expected: () => Promise<Schema>
   readonly fromLevel: string | null
   readonly toLevel: string | null
 }

@@ -73,6 +73,7 @@ async function* plan(
   for (const group of groupsOf(downs)) {
     const fromLevel = levelOf(left)
     for (const { row } of group) left.delete(row.version)
+    const described = migrations.filter(({ version }) => left.has(version))
     yield {
       action: 'rollback',
       steps: group.map(({ row, runnable }) => ({
@@ -82,10 +83,7 @@ async function* plan(
       })),
       transaction: group[0]?.directives.transaction ?? true,
       foreignKeys: group[0]?.directives.foreignKeys ?? false,
-      expected: await expectedSchema(
-        migrations.filter(({ version }) => left.has(version)),
-        signal,
-      ),
+      expected: () => expectedSchema(described, signal),
       fromLevel,
       toLevel: levelOf(left),
     }

@@ -79,6 +79,7 @@ async function* plan(
   for (const batch of batches) {
     const fromLevel = levelOf([...done].map(({ version }) => version))
     for (const migration of batch.migrations) done.add(migration)
+    const described = migrations.filter(migration => done.has(migration))
     yield {
       action: 'migrate',
       steps: batch.migrations.map(migration => ({
@@ -88,10 +89,7 @@ async function* plan(
       })),
       transaction: batch.transaction,
       foreignKeys: batch.foreignKeys,
-      expected: await expectedSchema(
-        migrations.filter(migration => done.has(migration)),
-        signal,
-      ),
+      expected: () => expectedSchema(described, signal),
       fromLevel,
       toLevel: levelOf([...done].map(({ version }) => version)),
     }

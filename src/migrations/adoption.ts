@@ -1,16 +1,23 @@
 /** Taking over a database that something else made (an ORM's `create_all`, say): which level is its schema at? */
+import { quoteName } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
-import { compareSchemas, type Difference } from '../schema/compare.ts'
+import { compareSchemas, type Difference, objectsOf } from '../schema/compare.ts'
 import { fold, type Schema } from '../schema/model.ts'
+import { eventsTable } from './bookkeeping.ts'
 import { replayEach } from './expected.ts'
 import type { Migration } from './model.ts'
 
 export interface Adoptable {
   /** The migrations that its schema already has. */
   readonly applied: readonly Migration[]
+  /** Those of them that leave no trace in a schema (they change rows): nobody can tell whether they have run. */
+  readonly unseen: readonly Migration[]
   /** What is there beyond them and belongs to no migration: the application's own, reported and left alone. */
   readonly extra: readonly Difference[]
 }
+
+/** An object, and the first migration behind a level that makes it. */
+type Later = Map<string, Migration>
 
 /**
  * Finds the level that a schema equals: the highest at which nothing is missing or different.
@@ -23,49 +30,82 @@ export async function findLevel(
   ignore: readonly string[],
   signal?: AbortSignal,
 ): Promise<Adoptable> {
+  const ignored = [...ignore, ...recordOfFailure(schema)]
   let found: Adoptable | undefined
   let nearest: { version: string; differences: readonly Difference[] } | undefined
-  const known = new Set<string>()
+  let later: Later = new Map()
+  let before: Schema | undefined
   const applied: Migration[] = []
+  const unseen: Migration[] = []
   for await (const { migration, schema: expected } of replayEach(migrations, signal)) {
     applied.push(migration)
-    for (const name of objectsOf(expected)) known.add(name)
-    const differences = compareSchemas(expected, schema, { ignore })
+    if (before !== undefined && compareSchemas(before, expected).length === 0) unseen.push(migration)
+    before = expected
+    const differences = compareSchemas(expected, schema, { ignore: ignored })
     const failing = differences.filter(difference => difference.kind !== 'extra')
-    if (failing.length === 0) found = { applied: [...applied], extra: differences }
+    if (failing.length === 0) {
+      found = { applied: [...applied], unseen: [...unseen], extra: differences }
+      later = new Map()
+    } else
+      for (const object of objectsOf(expected)) {
+        const key = keyOf(object)
+        if (!later.has(key)) later.set(key, migration)
+      }
     if (nearest === undefined || failing.length < nearest.differences.length)
       nearest = { version: migration.version, differences: failing }
   }
   if (found === undefined)
     throw new LockkeeperError(
       'invalid',
-      `the database has tables but no bookkeeping, and its schema equals no level of the migrations. Nearest is ${nearest?.version ?? 'none'}, but:\n  ${list(nearest?.differences ?? [])}`,
+      `the database has tables but no bookkeeping, and its schema equals no level of the migrations. Nearest is ${nearest?.version ?? 'none'}, but:\n  ${list((nearest?.differences ?? []).map(({ message }) => message))}`,
       { hint: 'Nothing was touched. Bring the schema to a level by hand, then run again with --adopt.' },
     )
-  const half = found.extra.filter(difference => known.has(`${difference.object} ${fold(difference.name)}`))
-  if (half.length > 0)
-    throw new LockkeeperError(
-      'invalid',
-      `the database has tables but no bookkeeping; its schema has everything up to ${found.applied.at(-1)?.version}, and parts of a later migration:\n  ${list(half)}`,
-      {
-        hint: 'Nothing was touched. Remove these parts, or complete that migration by hand; then run again with --adopt.',
-      },
-    )
+  refuseParts(found, later)
   return found
 }
 
-function list(differences: readonly Difference[]): string {
-  const shown = differences.slice(0, 20).map(difference => difference.message)
-  if (differences.length > shown.length) shown.push(`and ${differences.length - shown.length} more`)
-  return shown.join('\n  ')
+/** What a migration that was broken off has left behind; it would fail on that, or run into what is different from its own. */
+function refuseParts({ applied, extra }: Adoptable, later: Later): void {
+  const parts = extra.flatMap(difference => {
+    const migration = later.get(keyOf(difference))
+    return migration === undefined ? [] : [{ ...difference, version: migration.version }]
+  })
+  if (parts.length === 0) return
+  const versions = [...new Set(parts.map(({ version }) => version))].join(', ')
+  const removal = parts.some(({ object }) => object === 'table')
+    ? undefined
+    : parts.map(({ object, name }) => `DROP ${object.toUpperCase()} ${quoteName(name)};`)
+  const level = applied.at(-1)?.version
+  throw new LockkeeperError(
+    'invalid',
+    `the database has tables but no bookkeeping; its schema has everything up to ${level}, and a part of what ${versions} ${versions.includes(',') ? 'make' : 'makes'}:\n  ${list(
+      parts.map(({ object, name, table }) => `${object} ${name}${object === 'table' || !table ? '' : ` on ${table}`}`),
+    )}`,
+    {
+      hint:
+        removal === undefined
+          ? `Nothing was touched. A table may hold rows: look first. Then remove these parts, or complete ${versions} by hand; and run again with --adopt.`
+          : `Nothing was touched. None of these holds rows, and ${versions} will make them anew. Remove them, and run again with --adopt:\n  ${removal.join(' ')}`,
+      details: { level, parts: parts.map(({ object, name, version }) => ({ object, name, version })) },
+    },
+  )
 }
 
-/** Every object of a schema, as `table users`. */
-function objectsOf({ tables, triggers, views }: Schema): string[] {
-  return [
-    ...tables.map(({ name }) => `table ${fold(name)}`),
-    ...tables.flatMap(({ indexes }) => indexes.map(({ name }) => `index ${fold(name)}`)),
-    ...triggers.map(({ name }) => `trigger ${fold(name)}`),
-    ...views.map(({ name }) => `view ${fold(name)}`),
-  ]
+/** An attempt to take it over that failed has left its record. */
+function recordOfFailure({ tables }: Schema): string[] {
+  const ours = tables.filter(
+    ({ name, columns }) =>
+      fold(name) === eventsTable || columns.some(column => fold(column.name) === 'directives_json'),
+  )
+  return ours.map(({ name }) => name)
+}
+
+function keyOf({ object, name }: Pick<Difference, 'object' | 'name'>): string {
+  return `${object} ${fold(name)}`
+}
+
+function list(lines: readonly string[]): string {
+  const shown = lines.slice(0, 20)
+  if (lines.length > shown.length) shown.push(`and ${lines.length - shown.length} more`)
+  return shown.join('\n  ')
 }

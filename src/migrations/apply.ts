@@ -1,14 +1,14 @@
 /** Runs one direction of one migration on a workspace: the live database, a rehearsal's copy, or a replay in memory. */
-import { SqliteError, type Workspace } from '../database/connection.ts'
-import { explainSqliteError } from '../database/explain.ts'
-import { LockkeeperError, messageOf } from '../errors.ts'
+import { type Guard, quoteName, SqliteError, type Workspace } from '../database/connection.ts'
+import { fold } from '../schema/model.ts'
+import { failure } from './failure.ts'
 import type { Migration, Script } from './model.ts'
-import { type LeftOut, programOf } from './program.ts'
+import { type LeftOut, type Program, programOf, type Step } from './program.ts'
 
 export interface Applied {
   /** Tables whose rows could have changed. */
   readonly touched: readonly string[]
-  /** Tables that were renamed for good: old name to new, in lower case. */
+  /** Where tables that were there before went: old name to new, folded. */
   readonly renames: ReadonlyMap<string, string>
   readonly leftOut: readonly LeftOut[]
 }
@@ -26,60 +26,107 @@ export function upOf({ version, file, up, directives }: Migration): Runnable {
   return { version, file, script: up, inTransaction: directives.transaction }
 }
 
+/** What a migration may switch on, and what would otherwise hold for the next one and for the checks as well. */
+const defaults = ['legacy_alter_table', 'recursive_triggers', 'ignore_check_constraints', 'defer_foreign_keys']
+  .map(pragma => `PRAGMA ${pragma} = OFF`)
+  .join('; ')
+
 /**
- * Runs it in whatever transaction the caller has opened; `legacy_alter_table` is set anew, so that one file's setting
- * does not leak into the next.
- * @throws LockkeeperError `failed` that names file, line and statement; `io`, `invalid`, `denied` when it was not the
- * migration's fault.
+ * Runs it in whatever transaction the caller has opened. Settings and temporary tables of the connection do not outlive
+ * it, so that it makes no difference whether the next migration runs in the same process.
+ * @throws LockkeeperError `failed` that names file, line and statement; `invalid` where it needs a function or a
+ * collation that only the application defines; `io`, `invalid`, `denied` when it was not the migration's fault.
  */
 export async function applyScript(workspace: Workspace, runnable: Runnable): Promise<Applied> {
-  const guard = { ownTransactions: !runnable.inTransaction }
-  await workspace.exec('PRAGMA legacy_alter_table = OFF')
-  if (runnable.script.kind === 'module') {
+  await workspace.exec(defaults)
+  const applied =
+    runnable.script.kind === 'module'
+      ? await applyModule(workspace, runnable, runnable.script)
+      : await applySql(workspace, runnable, runnable.script)
+  await workspace.exec(defaults)
+  await dropTemporary(workspace)
+  return applied
+}
+
+async function applyModule(
+  workspace: Workspace,
+  runnable: Runnable,
+  { call }: Extract<Script, { kind: 'module' }>,
+): Promise<Applied> {
+  const before = new Set(await tableNames(workspace))
+  try {
+    const touched = await workspace.runScript(call, guardFor(runnable))
+    // What was renamed by a function cannot be read anywhere: its new name is new.
+    const made = (await tableNames(workspace)).filter(name => !before.has(name))
+    return { touched: [...new Set([...touched, ...made])], renames: new Map(), leftOut: [] }
+  } catch (error) {
+    throw failure(runnable.version, error, `${runnable.file} (${call.function})`)
+  }
+}
+
+async function applySql(
+  workspace: Workspace,
+  runnable: Runnable,
+  { sql, line }: Extract<Script, { kind: 'sql' }>,
+): Promise<Applied> {
+  let program: Program
+  try {
+    program = programOf(sql, line, runnable.inTransaction)
+  } catch (error) {
+    throw failure(runnable.version, error, runnable.file)
+  }
+  const touched = new Map<string, string>()
+  for (const part of partsOf(program.steps))
+    for (const table of await runPart(workspace, runnable, part)) touched.set(fold(table), table)
+  for (const { from, to } of program.renamed) if (touched.has(from) && !touched.has(to)) touched.set(to, to)
+  return { touched: [...touched.values()], renames: program.renames, leftOut: program.leftOut }
+}
+
+/** Steps that can be sent together; one that may have to be tried in another way stands alone. */
+function partsOf(steps: readonly Step[]): Step[][] {
+  const parts: Step[][] = []
+  for (const [at, step] of steps.entries()) {
+    const last = parts.at(-1)
+    if (last === undefined || step.orLegacy || steps[at - 1]?.orLegacy) parts.push([step])
+    else last.push(step)
+  }
+  return parts
+}
+
+async function runPart(workspace: Workspace, runnable: Runnable, steps: readonly Step[]): Promise<string[]> {
+  const run = (statements: readonly string[]) => workspace.run(statements, guardFor(runnable))
+  try {
+    return await run(steps.map(step => step.sql))
+  } catch (error) {
+    const step = error instanceof SqliteError && error.statement !== undefined ? steps[error.statement] : undefined
+    const explained = failure(
+      runnable.version,
+      error,
+      step === undefined ? runnable.file : `${runnable.file}:${step.line}`,
+      step?.sql,
+    )
+    if (!step?.orLegacy) throw explained
     try {
-      const touched = await workspace.runScript(runnable.script.call, guard)
-      return { touched, renames: new Map(), leftOut: [] }
-    } catch (error) {
-      throw failure(runnable, error, `${runnable.file} (${runnable.script.call.function})`)
+      return await run(['PRAGMA legacy_alter_table = ON', step.sql, 'PRAGMA legacy_alter_table = OFF'])
+    } catch {
+      throw explained
     }
   }
-  const { steps, leftOut, renames } = programOf(runnable.script.sql, runnable.script.line, runnable.inTransaction)
-  try {
-    const touched = await workspace.run(
-      steps.map(step => step.sql),
-      guard,
-    )
-    return { touched, renames, leftOut }
-  } catch (error) {
-    const step = error instanceof SqliteError ? steps[error.statement ?? 0] : undefined
-    throw failure(runnable, error, step === undefined ? runnable.file : `${runnable.file}:${step.line}`, step?.sql)
-  }
 }
 
-function failure(runnable: Runnable, error: unknown, where: string, statement?: string): unknown {
-  const explained = explainSqliteError(error, `${runnable.version} stopped at ${where}`)
-  if (explained instanceof LockkeeperError) return explained
-  const shown = statement === undefined ? '' : `\n  ${excerpt(statement)}`
-  return new LockkeeperError('failed', `${runnable.version} failed at ${where}: ${messageOf(error)}${shown}`, {
-    hint: hintFor(messageOf(error)),
-    cause: error,
-    details: {
-      version: runnable.version,
-      where,
-      ...(statement === undefined ? {} : { statement: excerpt(statement) }),
-    },
-  })
+function guardFor({ inTransaction }: Runnable): Guard {
+  return { ownTransactions: !inTransaction }
 }
 
-function hintFor(message: string): string {
-  if (/should this be a string literal in single-quotes/.test(message))
-    return 'In SQL a string stands in single quotes; double quotes are for names.'
-  if (/no such function/.test(message))
-    return 'The function is defined by the application only: write this migration as a module (.ts), which can define functions.'
-  return 'Mend the migration, or take it out of the release, and deploy again.'
+async function tableNames(workspace: Workspace): Promise<string[]> {
+  const rows = await workspace.all<{ name: string }>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`)
+  return rows.map(({ name }) => name)
 }
 
-function excerpt(sql: string): string {
-  const line = sql.replace(/\s+/g, ' ').trim()
-  return line.length <= 200 ? line : `${line.slice(0, 199)}…`
+async function dropTemporary(workspace: Workspace): Promise<void> {
+  const left = await workspace.all<{ type: string; name: string }>(
+    `SELECT type, name FROM sqlite_temp_schema WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+     ORDER BY type = 'table', sql LIKE 'CREATE VIRTUAL %' DESC`,
+  )
+  for (const { type, name } of left) await workspace.exec(`DROP ${type} IF EXISTS temp.${quoteName(name)}`)
 }

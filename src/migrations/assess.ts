@@ -1,5 +1,4 @@
 /** Where a database stands against a list of migrations: what is applied, what is pending, what does not fit. */
-
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
@@ -34,7 +33,8 @@ export async function assess(connection: Connection, migrations: readonly Migrat
   const applied = appliedVersions(bookkeeping.rows)
   const ours = bookkeepingTables(bookkeeping)
   const [others] = await connection.all<{ n: number }>(
-    `SELECT count(*) AS n FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND tbl_name NOT IN (?, ?)`,
+    `SELECT count(*) AS n FROM main.sqlite_schema
+     WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (?, ?)`,
     ...ours,
   )
   const managed = bookkeeping.rows.some(row => row.status !== 'failed')
@@ -64,20 +64,29 @@ export function pendingOf(
   { outOfOrder, to }: AssessOptions,
 ): readonly Migration[] {
   refuseNewer(assessment, migrations)
-  const problems = [...historyProblems(assessment, migrations)]
   const pending = cutAt(assessment, migrations, to)
-  if (outOfOrder === 'fail') {
-    const { level } = assessment
-    for (const { version } of pending)
-      if (level !== null && compareVersions(version, level) < 0)
-        problems.push(`${version} is pending, but ${level}, which comes after it, is applied`)
-  }
+  const problems = [...historyProblems(assessment, migrations)]
+  if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
       hint: 'Applied migrations are never edited, renamed or removed: put the files back as they were and make the change in a new one. A pending one that comes late: --out-of-order allow.',
       details: { problems },
     })
   return pending
+}
+
+/** By the order in which migrations run, in which a dependency may put a higher version first. */
+function lateOnes(
+  { applied }: Assessment,
+  migrations: readonly Migration[],
+  pending: readonly Migration[],
+): readonly string[] {
+  const last = applied.at(-1)
+  if (last === undefined) return []
+  const before = new Set(migrations.slice(0, migrations.indexOf(last)))
+  return pending
+    .filter(migration => before.has(migration))
+    .map(({ version }) => `${version} is pending, but ${last.version}, which comes after it, is applied`)
 }
 
 function* historyProblems(assessment: Assessment, migrations: readonly Migration[]): Generator<string> {
@@ -108,7 +117,8 @@ function cutAt(assessment: Assessment, migrations: readonly Migration[], to: str
     throw new LockkeeperError('missing', `there is no migration ${to}`, {
       hint: `Known are: ${migrations.map(migration => migration.version).join(', ')}.`,
     })
-  return assessment.pending.filter(migration => migrations.indexOf(migration) <= last)
+  const wanted = new Set(migrations.slice(0, last + 1))
+  return assessment.pending.filter(migration => wanted.has(migration))
 }
 
 function short(checksum: string): string {

@@ -3,7 +3,7 @@
  * there too. A table of that name with other columns is somebody else's and is left alone.
  */
 import { randomUUID } from 'node:crypto'
-import type { Connection } from '../database/connection.ts'
+import { type Connection, SqliteError } from '../database/connection.ts'
 
 const needed = ['audit_id', 'table_name', 'record_id', 'action', 'changes_json', 'reason']
 
@@ -14,18 +14,42 @@ export interface AuditEntry {
   readonly changes: Readonly<Record<string, unknown>>
 }
 
-export async function recordAudit(connection: Connection, entries: readonly AuditEntry[]): Promise<void> {
-  const columns = await connection.all<{ name: string }>(`SELECT name FROM pragma_table_info('audit_trail')`)
-  const names = new Set(columns.map(column => column.name))
-  if (!needed.every(name => names.has(name))) return
-  for (const { version, action, table, changes } of entries)
-    await connection.all(
-      `INSERT INTO audit_trail (${needed.join(', ')}) VALUES (?, ?, ?, ?, ?, ?)`,
-      `lockkeeper-${randomUUID()}`,
-      table,
-      version,
-      action,
-      JSON.stringify(changes),
-      'schema migration by Lockkeeper',
-    )
+/**
+ * Inside the caller's transaction. The application's own rules for its table (a CHECK, a trigger, a column that has to be
+ * filled) must not stop a deploy: what they refuse is not recorded, and nothing of it stays.
+ * @returns what refused it, for a warning; undefined when it is recorded or there is no such table
+ */
+export async function recordAudit(connection: Connection, entries: readonly AuditEntry[]): Promise<string | undefined> {
+  if (!(await isThere(connection))) return undefined
+  await connection.exec('SAVEPOINT lockkeeper_audit')
+  try {
+    for (const { version, action, table, changes } of entries)
+      await connection.all(
+        `INSERT INTO main.audit_trail (${needed.join(', ')}) VALUES (?, ?, ?, ?, ?, ?)`,
+        `lockkeeper-${randomUUID()}`,
+        table,
+        version,
+        action,
+        JSON.stringify(changes),
+        'schema migration by Lockkeeper',
+      )
+    await connection.exec('RELEASE lockkeeper_audit')
+    return undefined
+  } catch (error) {
+    if (!(error instanceof SqliteError) || !refusals.has(error.primary)) throw error
+    await connection.exec('ROLLBACK TO lockkeeper_audit; RELEASE lockkeeper_audit')
+    return error.message
+  }
+}
+
+/** SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH. */
+const refusals = new Set([1, 19, 20])
+
+async function isThere(connection: Connection): Promise<boolean> {
+  const columns = await connection.all<{ name: string }>(
+    `SELECT lower(c.name) AS name FROM main.sqlite_schema AS s, pragma_table_info(s.name, 'main') AS c
+     WHERE s.type = 'table' AND lower(s.name) = 'audit_trail'`,
+  )
+  const names = new Set(columns.map(({ name }) => name))
+  return needed.every(name => names.has(name))
 }

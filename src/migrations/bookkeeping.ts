@@ -1,9 +1,10 @@
 /**
  * The two tables that Lockkeeper keeps in the database: `schema_migrations`, one row a version, and
- * `schema_migration_events`, append only, one row an attempt. Where a table `schema_migrations` belongs to another tool,
- * the first is called `lockkeeper_migrations`.
+ * `schema_migration_events`, append only, one row an attempt. Where `schema_migrations` belongs to another tool (Rails,
+ * golang-migrate, dbmate and others have one), the first is called `lockkeeper_migrations`.
  */
 import type { Connection } from '../database/connection.ts'
+import { LockkeeperError } from '../errors.ts'
 import type { Migration } from './model.ts'
 
 export const eventsTable = 'schema_migration_events'
@@ -75,22 +76,51 @@ export function bookkeepingTables({ table }: { readonly table: string }): string
   return [table, eventsTable]
 }
 
+/**
+ * Finds the tables, whoever's they are, and reads those that are Lockkeeper's. Another tool's are never read nor changed.
+ * @throws LockkeeperError `invalid` where both names, or that of the events, belong to something else.
+ */
 export async function readBookkeeping(connection: Connection): Promise<Bookkeeping> {
-  const found = await connection.all<{ name: string; own: number }>(
-    `SELECT s.name,
-       (SELECT count(*) FROM pragma_table_info(s.name) AS c WHERE c.name IN ('down_sql', 'directives_json')) = 2 AS own
-     FROM sqlite_schema AS s WHERE s.type = 'table' AND s.name IN ('${ownName}', '${otherName}', '${eventsTable}')`,
-  )
-  const foreign = found.some(({ name, own }) => name === ownName && own === 0)
-  const table = foreign ? otherName : ownName
-  if (!found.some(({ name }) => name === table)) return { table, exists: false, foreign, rows: [], fingerprint: null }
-  const rows = await connection.all<MigrationRow>(`SELECT ${columns} FROM ${table} ORDER BY version`)
-  const [last] = found.some(({ name }) => name === eventsTable)
-    ? await connection.all<{ schema_fingerprint: string | null }>(
-        `SELECT schema_fingerprint FROM ${eventsTable} WHERE outcome = 'ok' ORDER BY id DESC LIMIT 1`,
-      )
-    : []
+  const [owners, events] = await ownersOf(connection)
+  const foreign = owners.get(ownName) === 'other'
+  const table = [ownName, otherName].find(name => owners.get(name) === 'us') ?? (foreign ? otherName : ownName)
+  if (owners.get(table) === 'other') throw occupied(table)
+  if (events === 'other') throw occupied(eventsTable)
+  if (!owners.has(table)) return { table, exists: false, foreign, rows: [], fingerprint: null }
+  const rows = await connection.all<MigrationRow>(`SELECT ${columns} FROM main.${table} ORDER BY version`)
+  const [last] =
+    events === undefined
+      ? []
+      : await connection.all<{ schema_fingerprint: string | null }>(
+          `SELECT schema_fingerprint FROM main.${eventsTable} WHERE outcome = 'ok' ORDER BY id DESC LIMIT 1`,
+        )
   return { table, exists: true, foreign, rows, fingerprint: last?.schema_fingerprint ?? null }
+}
+
+/** Whose is what has these names: tables, views, even an index, in any case of letters. */
+async function ownersOf(connection: Connection) {
+  const found = await connection.all<{ name: string; ours: number; events: number }>(
+    `SELECT lower(s.name) AS name,
+       s.type = 'table' AND (SELECT count(*) FROM pragma_table_info(s.name, 'main') AS c
+         WHERE lower(c.name) IN ('down_sql', 'directives_json')) = 2 AS ours,
+       s.type = 'table' AND (SELECT count(*) FROM pragma_table_info(s.name, 'main') AS c
+         WHERE lower(c.name) IN ('versions_json', 'lockkeeper_version')) = 2 AS events
+     FROM main.sqlite_schema AS s WHERE lower(s.name) IN ('${ownName}', '${otherName}', '${eventsTable}')`,
+  )
+  const owner = (is: number) => (is === 1 ? ('us' as const) : ('other' as const))
+  const events = found.find(({ name }) => name === eventsTable)
+  const tables = found.filter(({ name }) => name !== eventsTable)
+  return [
+    new Map(tables.map(({ name, ours }) => [name, owner(ours)])),
+    events === undefined ? undefined : owner(events.events),
+  ] as const
+}
+
+function occupied(name: string): LockkeeperError {
+  return new LockkeeperError('invalid', `the database has something called ${name} that is not Lockkeeper's`, {
+    hint: `Nothing was touched. Rename it: Lockkeeper keeps its own record under that name.`,
+    details: { name },
+  })
 }
 
 /** The versions that are applied now. */
@@ -100,8 +130,8 @@ export function appliedVersions(rows: readonly MigrationRow[]): ReadonlySet<stri
 
 /** All attempts, the newest first. */
 export async function readEvents(connection: Connection): Promise<EventRow[]> {
-  const [there] = await connection.all(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '${eventsTable}'`)
-  return there === undefined ? [] : connection.all<EventRow>(`SELECT * FROM ${eventsTable} ORDER BY id DESC`)
+  const [, events] = await ownersOf(connection)
+  return events === 'us' ? connection.all<EventRow>(`SELECT * FROM main.${eventsTable} ORDER BY id DESC`) : []
 }
 
 export async function createBookkeeping(connection: Connection, table: string): Promise<void> {

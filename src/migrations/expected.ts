@@ -1,6 +1,7 @@
 /** The schema that ought to be there: what a list of migrations builds, found by running them in memory. */
 import type { Workspace } from '../database/connection.ts'
 import { openMemory } from '../database/memory.ts'
+import { LockkeeperError } from '../errors.ts'
 import { readSchema, type Schema } from '../schema/read.ts'
 import { replaySchema } from '../schema/replay.ts'
 import { applyScript, upOf } from './apply.ts'
@@ -39,9 +40,25 @@ function openFor(migrations: readonly Migration[], signal: AbortSignal | undefin
   return openMemory({ scripts: migrations.some(migration => migration.up.kind === 'module') }, signal)
 }
 
+/** As in reality: in a transaction or not, with foreign keys or without. */
 async function replay(memory: Workspace, migration: Migration): Promise<void> {
-  const { transaction } = migration.directives
-  if (transaction) await memory.exec('BEGIN')
-  await applyScript(memory, upOf(migration))
-  if (transaction) await memory.exec('COMMIT')
+  const { transaction, foreignKeys } = migration.directives
+  await memory.exec(`PRAGMA foreign_keys = ${foreignKeys ? 'ON' : 'OFF'}`)
+  try {
+    if (transaction) await memory.exec('BEGIN')
+    await applyScript(memory, upOf(migration))
+    if (transaction) await memory.exec('COMMIT')
+  } catch (error) {
+    throw inReplay(error)
+  }
+}
+
+/** A migration that expects rows fails here although it would run on the real database. */
+function inReplay(error: unknown): unknown {
+  if (!(error instanceof LockkeeperError) || (error.code !== 'failed' && error.code !== 'invalid')) return error
+  return new LockkeeperError(error.code, error.message, {
+    hint: `${error.hint ?? ''} This was a replay in an empty database in memory, from which Lockkeeper learns the schema: a migration has to run there too. Nothing was touched.`.trim(),
+    cause: error,
+    details: { ...error.details, replay: true },
+  })
 }

@@ -2,105 +2,92 @@
  * The house format: `NAME.sql` with `-- migrate:up` and `-- migrate:down` (dbmate's markers), and `NAME.ts` or `NAME.js`
  * that exports `description`, `dependencies`, `up(db)` and `down(db)`. Directives are comments before the first statement.
  */
-import { createHash } from 'node:crypto'
-import { pathToFileURL } from 'node:url'
-import { messageOf } from '../errors.ts'
-import { type RawDirectives, readDirective } from './directives.ts'
-import { defaultDirectives, type Migration } from './model.ts'
+import { leadingComments } from './comments.ts'
+import { mergeDirectives, type RawDirectives, readDirective, settled, switchOf } from './directives.ts'
+import { type Marker, sectionsOf } from './markers.ts'
+import type { Migration } from './model.ts'
+import type { ModuleExports } from './modules.ts'
+import { checksumOf } from './text.ts'
 
-/** SHA-256 (hex) over the text without a byte order mark and with LF line ends. */
-export function checksumOf(text: string): string {
-  return createHash('sha256').update(normalise(text)).digest('hex')
-}
-
-const marker = /^--[ \t]*migrate:(up|down)\b(.*)$/gim
-
-/** @throws Error with what is wrong with the file; the caller names the file. */
-export function parseSqlMigration(version: string, file: string, content: string): Migration {
-  const text = normalise(content)
-  const markers = [...text.matchAll(marker)]
-  const ups = markers.filter(match => match[1]?.toLowerCase() === 'up')
-  const downs = markers.filter(match => match[1]?.toLowerCase() === 'down')
-  const [up] = ups
-  const [down] = downs
-  if (up === undefined) throw new Error('it has no line "-- migrate:up"')
-  if (ups.length > 1 || downs.length > 1) throw new Error('it has more than one "-- migrate:up" or "-- migrate:down"')
-  if (down !== undefined && down.index < up.index) throw new Error('"-- migrate:down" comes before "-- migrate:up"')
-  const upText = text.slice(up.index, down?.index)
-  const downText = down === undefined ? undefined : text.slice(down.index)
+/**
+ * @param text as `decodeText` returns it
+ * @throws Error with what is wrong with the file; the caller names the file.
+ */
+export function parseSqlMigration(version: string, file: string, text: string): Migration {
+  const { comments, up, down } = sectionsOf(text)
   const directives: RawDirectives = {}
-  for (const line of leadingComments(text.slice(0, up.index))) readDirective(directives, line)
-  for (const line of leadingComments(upText)) readDirective(directives, line)
-  // dbmate writes it behind the marker.
-  if (/\btransaction:\s*false\b/i.test(up[2] ?? '')) directives.transaction = false
+  for (const comment of comments) readDirective(directives, comment)
+  const transaction = transactionOf(up, down)
+  if (transaction !== undefined) readDirective(directives, `transaction: ${transaction ? 'on' : 'off'}`)
+  const script = ({ start, end, line }: Marker) => ({ kind: 'sql' as const, sql: text.slice(start, end), line })
   return {
     version,
     description: directives.description ?? '',
     dependencies: directives.dependencies ?? [],
     file,
-    checksum: checksumOf(content),
-    up: { kind: 'sql', sql: upText, line: lineAt(text, up.index) },
-    down:
-      downText === undefined || down === undefined
-        ? undefined
-        : { kind: 'sql', sql: downText, line: lineAt(text, down.index) },
-    directives: { ...defaultDirectives, ...settled(directives) },
+    checksum: checksumOf(text),
+    up: script(up),
+    down: down === undefined ? undefined : script(down),
+    directives: settled(directives),
   }
 }
 
-/** Imports the module to learn what it exports. @throws Error with what is wrong with it. */
-export async function readModuleMigration(version: string, file: string, content: string): Promise<Migration> {
-  const url = pathToFileURL(file).href
-  let module: Record<string, unknown>
-  try {
-    module = (await import(url)) as Record<string, unknown>
-  } catch (error) {
-    throw new Error(`it cannot be imported: ${messageOf(error)}`)
-  }
-  if (typeof module['up'] !== 'function') throw new Error('it exports no function up(db)')
-  const directives: RawDirectives = {}
-  for (const line of leadingComments(normalise(content))) readDirective(directives, line)
-  const { description, dependencies } = module
+/**
+ * @param text as `decodeText` returns it
+ * @param exported what the module exports, see `inspectModules`
+ * @param url of the module, for the one that runs it
+ * @throws Error with what is wrong with it
+ */
+export function parseModuleMigration(
+  version: string,
+  file: string,
+  text: string,
+  url: string,
+  { up, down, description, dependencies, byDefault }: ModuleExports,
+): Migration {
+  if (up !== 'function')
+    throw new Error(
+      `it exports no function up(db)${byDefault ? ': write "export function up", not "export default"' : ''}`,
+    )
+  if (down !== 'function' && down !== 'undefined') throw new Error('its down is not a function')
   if (description !== undefined && typeof description !== 'string') throw new Error('its description is not a string')
   if (dependencies !== undefined && !isStrings(dependencies))
     throw new Error('its dependencies are not an array of strings')
+  const said: RawDirectives = {}
+  for (const comment of leadingComments(text)) readDirective(said, comment)
+  const directives = mergeDirectives(said, {
+    ...(description === undefined ? {} : { description }),
+    ...(dependencies === undefined ? {} : { dependencies }),
+  })
   return {
     version,
-    description: description ?? directives.description ?? '',
-    dependencies: dependencies ?? directives.dependencies ?? [],
+    description: directives.description ?? '',
+    dependencies: directives.dependencies ?? [],
     file,
-    checksum: checksumOf(content),
+    checksum: checksumOf(text),
     up: { kind: 'module', call: { url, function: 'up' } },
-    down: typeof module['down'] === 'function' ? { kind: 'module', call: { url, function: 'down' } } : undefined,
-    directives: { ...defaultDirectives, ...settled(directives) },
+    down: down === 'function' ? { kind: 'module', call: { url, function: 'down' } } : undefined,
+    directives: settled(directives),
   }
 }
 
-/** The part of the raw directives that `Directives` has. */
-export function settled({ transaction, foreignKeys, allowRowLoss, compatible }: RawDirectives) {
-  return {
-    ...(transaction === undefined ? {} : { transaction }),
-    ...(foreignKeys === undefined ? {} : { foreignKeys }),
-    ...(allowRowLoss === undefined ? {} : { allowRowLoss }),
-    ...(compatible === undefined ? {} : { compatible }),
+/** What dbmate writes behind its markers, `-- migrate:up transaction:false`. Ours holds for both directions. */
+function transactionOf(up: Marker, down: Marker | undefined): boolean | undefined {
+  const [forUp, forDown] = [up, down].map(marker => (marker === undefined ? undefined : optionOf(marker)))
+  if (forDown === false && forUp !== false)
+    throw new Error(
+      'only its down has transaction:false: say "-- transaction: off" before the first statement, for both',
+    )
+  return forUp
+}
+
+function optionOf({ options }: Marker): boolean | undefined {
+  let transaction: boolean | undefined
+  for (const [, name = '', value = ''] of options.matchAll(/([\w-]+):\s*(\S*)/g)) {
+    if (name.toLowerCase() !== 'transaction') throw new Error(`a marker takes transaction:false, not "${name}:"`)
+    transaction = switchOf('transaction', value)
   }
-}
-
-/** The text of the comment lines before the first statement. */
-function* leadingComments(text: string): Generator<string> {
-  for (const line of text.split('\n')) {
-    const comment = /^\s*(?:--|\/\/)\s?(.*)$/.exec(line)
-    if (comment !== null) yield comment[1] ?? ''
-    else if (line.trim() !== '') return
-  }
-}
-
-function normalise(text: string): string {
-  return text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
-}
-
-function lineAt(text: string, index: number): number {
-  return text.slice(0, index).split('\n').length
+  return transaction
 }
 
 function isStrings(value: unknown): value is string[] {

@@ -1,33 +1,32 @@
 /** Reads a folder of migrations and checks all of it before anything runs. */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { LockkeeperError, messageOf, systemCode } from '../errors.ts'
-import { parseDirectivesFile, type RawDirectives } from './directives.ts'
-import { parseSqlMigration, readModuleMigration, settled } from './house.ts'
+import { mergeDirectives, parseDirectivesFile, type RawDirectives, settled } from './directives.ts'
+import { parseModuleMigration, parseSqlMigration } from './house.ts'
 import type { Migration } from './model.ts'
+import { inspectModules } from './modules.ts'
 import { orderMigrations } from './order.ts'
+import { checksumOf, decodeText } from './text.ts'
 
 const directivesFile = 'lockkeeper.json'
+const readAtOnce = 32
 
 /**
  * All migrations of a folder, in the order in which they run. Links are followed (a mounted ConfigMap is made of them);
- * names that begin with a dot, folders and other kinds of files are passed over.
+ * names that begin with a dot, folders and other kinds of files are passed over. Modules are imported, in a process of
+ * their own, to learn what they export: their top level runs each time.
  * @throws LockkeeperError `config` when the folder is missing or has no migration; `invalid` with everything that is
  * wrong with any of the files.
  */
 export async function loadMigrations(folder: string): Promise<readonly Migration[]> {
-  const files = await migrationFiles(folder)
+  const names = await namesIn(folder)
   const problems: string[] = []
-  const migrations: Migration[] = []
-  for (const name of files) {
-    try {
-      migrations.push(await readMigration(folder, name))
-    } catch (error) {
-      problems.push(`${join(folder, name)}: ${messageOf(error)}`)
-    }
-  }
-  const directed = await addDirectives(folder, migrations, problems)
-  const ordered = orderMigrations(directed)
+  const read = await readFiles(folder, names, problems)
+  const migrations = await parse(read, problems)
+  const directed = await addDirectives(folder, migrations, versionsOf(names), problems)
+  const ordered = orderMigrations(directed, versionsOf(names))
   problems.push(...ordered.problems)
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations in ${folder} are not sound:\n  ${problems.join('\n  ')}`, {
@@ -37,8 +36,8 @@ export async function loadMigrations(folder: string): Promise<readonly Migration
   return ordered.migrations
 }
 
-async function migrationFiles(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
+async function namesIn(folder: string): Promise<string[]> {
+  const all = await readdir(folder).catch((error: unknown) => {
     throw new LockkeeperError('config', `the folder of migrations cannot be read: ${messageOf(error)}`, {
       hint:
         systemCode(error) === 'ENOENT'
@@ -47,44 +46,111 @@ async function migrationFiles(folder: string): Promise<string[]> {
       cause: error,
     })
   })
-  const files: string[] = []
-  for (const name of names.toSorted()) {
-    if (name.startsWith('.') || !/\.(sql|[mc]?[jt]s)$/.test(name) || /\.d\.[mc]?ts$/.test(name)) continue
-    if ((await stat(join(folder, name))).isFile()) files.push(name)
-  }
-  if (files.length === 0)
+  const names = all.filter(isMigration).toSorted()
+  if (names.length === 0)
     throw new LockkeeperError('config', `there is no migration in ${folder}`, {
       hint: 'Migrations are files such as v001_initial_schema.sql. Name their folder with --migrations or LOCKKEEPER_MIGRATIONS.',
     })
+  return names
+}
+
+function isMigration(name: string): boolean {
+  return !name.startsWith('.') && /\.(sql|[mc]?[jt]s)$/i.test(name) && !/\.d\.[mc]?ts$/i.test(name)
+}
+
+function versionOf(name: string): string {
+  return name.replace(/\.[^.]+$/, '')
+}
+
+function versionsOf(names: readonly string[]): ReadonlySet<string> {
+  return new Set(names.map(versionOf))
+}
+
+interface SourceFile {
+  readonly name: string
+  readonly file: string
+  readonly text: string
+}
+
+async function readFiles(folder: string, names: readonly string[], problems: string[]): Promise<SourceFile[]> {
+  const files: SourceFile[] = []
+  for (let start = 0; start < names.length; start += readAtOnce) {
+    const reading = names.slice(start, start + readAtOnce).map(async name => {
+      const file = join(folder, name)
+      try {
+        return { name, file, text: decodeText(await readRegular(file)) }
+      } catch (error) {
+        return { problem: `${file}: ${messageOf(error)}` }
+      }
+    })
+    for (const result of await Promise.all(reading))
+      if ('problem' in result) problems.push(result.problem)
+      else files.push(result)
+  }
   return files
 }
 
-async function readMigration(folder: string, name: string): Promise<Migration> {
-  const file = join(folder, name)
-  const version = name.replace(/\.[^.]+$/, '')
-  const content = await readFile(file, 'utf8')
-  return name.endsWith('.sql') ? parseSqlMigration(version, file, content) : readModuleMigration(version, file, content)
+/** A folder of that name is what a container runtime makes where the file that was to be mounted is missing. */
+async function readRegular(file: string): Promise<Uint8Array> {
+  const info = await stat(file)
+  if (info.isDirectory()) throw new Error('it is a folder, not a file: was there nothing to mount?')
+  if (!info.isFile()) throw new Error('it is not a regular file')
+  return readFile(file)
 }
 
-async function addDirectives(folder: string, migrations: Migration[], problems: string[]): Promise<Migration[]> {
+async function parse(files: readonly SourceFile[], problems: string[]): Promise<Migration[]> {
+  const modules = files.filter(({ name }) => !/\.sql$/i.test(name))
+  const found = await inspectModules(modules.map(urlOf))
+  const exports = new Map(modules.map(({ file }, at) => [file, found[at]]))
+  const migrations: Migration[] = []
+  for (const source of files) {
+    const { name, file, text } = source
+    const exported = exports.get(file)
+    try {
+      if (exported instanceof Error) throw exported
+      migrations.push(
+        exported === undefined
+          ? parseSqlMigration(versionOf(name), file, text)
+          : parseModuleMigration(versionOf(name), file, text, urlOf(source), exported),
+      )
+    } catch (error) {
+      problems.push(`${file}: ${messageOf(error)}`)
+    }
+  }
+  return migrations
+}
+
+/** Its content is part of it, so that a process that runs for long does not get what it imported before. */
+function urlOf({ file, text }: SourceFile): string {
+  return `${pathToFileURL(file).href}?checksum=${checksumOf(text)}`
+}
+
+async function addDirectives(
+  folder: string,
+  migrations: readonly Migration[],
+  versions: ReadonlySet<string>,
+  problems: string[],
+): Promise<readonly Migration[]> {
+  const file = join(folder, directivesFile)
   let more: Map<string, RawDirectives>
   try {
-    more = parseDirectivesFile(await readFile(join(folder, directivesFile), 'utf8'))
+    more = parseDirectivesFile(decodeText(await readFile(file)))
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') problems.push(`${join(folder, directivesFile)}: ${messageOf(error)}`)
+    if (systemCode(error) !== 'ENOENT') problems.push(`${file}: ${messageOf(error)}`)
     return migrations
   }
   for (const version of more.keys())
-    if (!migrations.some(migration => migration.version === version))
-      problems.push(`${join(folder, directivesFile)}: there is no migration ${version}`)
+    if (!versions.has(version)) problems.push(`${file}: there is no migration ${version}`)
   return migrations.map(migration => {
     const said = more.get(migration.version)
     if (said === undefined) return migration
+    const { description, dependencies } = migration
+    const directives = mergeDirectives({ description, dependencies, ...migration.directives }, said)
     return {
       ...migration,
-      description: said.description ?? migration.description,
-      dependencies: said.dependencies ?? migration.dependencies,
-      directives: { ...migration.directives, ...settled(said) },
+      description: directives.description ?? '',
+      dependencies: directives.dependencies ?? [],
+      directives: settled(directives),
     }
   })
 }

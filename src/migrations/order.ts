@@ -1,11 +1,35 @@
 /** The order in which migrations run: dependencies first, otherwise by version, where numbers count as numbers. */
 import type { Migration } from './model.ts'
 
-const byNumbers = new Intl.Collator('en', { numeric: true, sensitivity: 'variant' })
+const parts = /\d+|\D+/g
 
-/** `v2` before `v10`; names that differ only in leading zeros or case still have one order. */
+/**
+ * `v2` before `v10`; names that differ only in leading zeros still have one order. Letters go by their code, so that the
+ * order is the same on every machine.
+ */
 export function compareVersions(a: string, b: string): number {
-  return byNumbers.compare(a, b) || (a < b ? -1 : a > b ? 1 : 0)
+  const left = a.match(parts) ?? []
+  const right = b.match(parts) ?? []
+  for (const [at, part] of left.entries()) {
+    const other = right[at]
+    if (other === undefined) return 1
+    const order = isNumber(part) && isNumber(other) ? compareNumbers(part, other) : compareTexts(part, other)
+    if (order !== 0) return order
+  }
+  return left.length < right.length ? -1 : compareTexts(a, b)
+}
+
+function isNumber(part: string): boolean {
+  return /^\d/.test(part)
+}
+
+function compareNumbers(a: string, b: string): number {
+  const [left, right] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')]
+  return left.length - right.length || compareTexts(left, right)
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 export interface Ordered {
@@ -14,39 +38,86 @@ export interface Ordered {
   readonly problems: readonly string[]
 }
 
-/** Pure. Among those whose dependencies are met, the lowest version comes first. */
-export function orderMigrations(migrations: readonly Migration[]): Ordered {
-  const problems: string[] = []
+/**
+ * Pure. Among those whose dependencies are met, the lowest version comes first.
+ * @param others versions that are there as well, and that cannot be read; a dependency on one is none of its problems
+ */
+export function orderMigrations(migrations: readonly Migration[], others: ReadonlySet<string> = new Set()): Ordered {
   const sorted = migrations.toSorted((a, b) => compareVersions(a.version, b.version))
   const byVersion = new Map<string, Migration>()
+  const problems: string[] = []
   for (const migration of sorted) {
     const other = byVersion.get(migration.version)
-    if (other !== undefined)
-      problems.push(`version ${migration.version} is there twice: ${other.file} and ${migration.file}`)
-    byVersion.set(migration.version, migration)
+    if (other === undefined) byVersion.set(migration.version, migration)
+    else problems.push(`version ${migration.version} is there twice: ${other.file} and ${migration.file}`)
   }
   for (const { version, dependencies } of sorted)
-    for (const dependency of dependencies)
-      if (!byVersion.has(dependency)) problems.push(`${version} depends on ${dependency}, which is not there`)
-  if (problems.length > 0) return { migrations: sorted, problems }
+    for (const dependency of new Set(dependencies))
+      if (!byVersion.has(dependency) && !others.has(dependency))
+        problems.push(`${version} depends on ${dependency}, which is not there`)
+  const ordered = inOrder(byVersion)
+  const done = new Set(ordered)
+  problems.push(...cyclesIn([...byVersion.values()].filter(migration => !done.has(migration))))
+  return { migrations: problems.length > 0 ? sorted : ordered, problems }
+}
 
-  const ordered: Migration[] = []
-  const state = new Map<string, 'open' | 'done'>()
-  const visit = (migration: Migration, path: readonly string[]): void => {
-    if (state.get(migration.version) === 'done') return
-    if (state.get(migration.version) === 'open') {
-      const cycle = path.slice(path.indexOf(migration.version))
-      problems.push(`these depend on each other in a circle: ${[...cycle, migration.version].join(' -> ')}`)
-      return
+/** Those that can come in some order; what is in a cycle, or behind one, is left out. The map is sorted by version. */
+function inOrder(byVersion: ReadonlyMap<string, Migration>): Migration[] {
+  const rank = new Map([...byVersion.keys()].map((version, at) => [version, at]))
+  const unmet = new Map<string, number>()
+  const dependants = new Map<string, Migration[]>()
+  const ready: Migration[] = []
+  for (const migration of byVersion.values()) {
+    const needed = [...new Set(migration.dependencies)].filter(version => byVersion.has(version))
+    unmet.set(migration.version, needed.length)
+    if (needed.length === 0) ready.push(migration)
+    for (const version of needed) {
+      const others = dependants.get(version)
+      if (others === undefined) dependants.set(version, [migration])
+      else others.push(migration)
     }
-    state.set(migration.version, 'open')
-    for (const dependency of migration.dependencies.toSorted(compareVersions)) {
-      const needed = byVersion.get(dependency)
-      if (needed !== undefined) visit(needed, [...path, migration.version])
-    }
-    state.set(migration.version, 'done')
-    ordered.push(migration)
   }
-  for (const migration of sorted) visit(migration, [])
-  return { migrations: ordered, problems }
+  const ordered: Migration[] = []
+  // Taken from the end of the list, so it is kept from the highest to the lowest.
+  ready.reverse()
+  for (let next = ready.pop(); next !== undefined; next = ready.pop()) {
+    ordered.push(next)
+    for (const dependant of dependants.get(next.version) ?? []) {
+      const left = unmet.get(dependant.version)! - 1
+      unmet.set(dependant.version, left)
+      if (left === 0) insert(ready, dependant, rank)
+    }
+  }
+  return ordered
+}
+
+function insert(ready: Migration[], migration: Migration, rank: ReadonlyMap<string, number>): void {
+  const place = rank.get(migration.version)!
+  let [from, to] = [0, ready.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (rank.get(ready[middle]!.version)! > place) from = middle + 1
+    else to = middle
+  }
+  ready.splice(from, 0, migration)
+}
+
+/** Every one of these depends on another one of them: from any, the way along the dependencies ends in a circle. */
+function cyclesIn(left: readonly Migration[]): string[] {
+  const stuck = new Map(left.map(migration => [migration.version, migration]))
+  const seen = new Set<string>()
+  const problems: string[] = []
+  for (const { version } of left) {
+    const path: string[] = []
+    let next: string | undefined = version
+    while (next !== undefined && !seen.has(next)) {
+      seen.add(next)
+      path.push(next)
+      next = stuck.get(next)?.dependencies.find(dependency => stuck.has(dependency))
+    }
+    const start = path.indexOf(next ?? '')
+    if (start !== -1)
+      problems.push(`these depend on each other in a circle: ${[...path.slice(start), next].join(' -> ')}`)
+  }
+  return problems
 }

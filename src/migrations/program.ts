@@ -1,86 +1,120 @@
 /**
  * What is really run of an SQL migration: its statements, without those that Lockkeeper's own rules make superfluous
- * (other tools' files often carry their own BEGIN and COMMIT, or switch foreign keys off and on).
+ * (other tools' files often carry their own BEGIN and COMMIT, or switch foreign keys off and on), and with a word on how
+ * a table is to be renamed.
+ *
+ * A table that is rebuilt keeps what refers to it by name. With SQLite's modern rename the last step of the recipe (make
+ * a new table, copy, drop the old one, rename the new one) is refused where a view or a trigger uses the table, and the
+ * first step of the other recipe (rename the old one away) takes everybody's foreign keys, views and triggers with it.
+ * `legacy_alter_table` does neither, but leaves behind what a real rename has to take along.
  */
-import { nameOf, significantTokens } from '../schema/tokens.ts'
 import { pragmaOf, type Statement, split } from './split.ts'
+import { followRenames, makesRoom, type TableChange, tableChangeOf, wasVacated } from './table-changes.ts'
 
 export interface Step {
   readonly sql: string
   /** Line of the file, from 1. */
   readonly line: number
+  /** The end of a rebuild: what SQLite refuses of it with its modern rename is to be done with the legacy one. */
+  readonly orLegacy?: true
 }
 
-export interface LeftOut extends Step {
+export interface LeftOut {
+  readonly sql: string
+  readonly line: number
   readonly why: string
 }
 
 export interface Program {
   readonly steps: readonly Step[]
   readonly leftOut: readonly LeftOut[]
-  /** Tables that are renamed for good: from the old name to the new one, in lower case. */
+  /** Where tables that were there before went: old name to new, folded. */
   readonly renames: ReadonlyMap<string, string>
+  /** Every rename in its order, also of tables that the migration makes itself. */
+  readonly renamed: readonly { readonly from: string; readonly to: string }[]
 }
 
 /**
  * @param text the migration's SQL
  * @param firstLine the line of the file on which `text` begins
  * @param inTransaction whether it runs inside Lockkeeper's transaction
+ * @throws Error for a transaction that the file begins and does not end, where it has its own
  */
 export function programOf(text: string, firstLine: number, inTransaction: boolean): Program {
   const steps: Step[] = []
   const leftOut: LeftOut[] = []
-  const renames = new Map<string, string>()
-  const dropped = new Set<string>()
-  let legacy: 'ON' | 'OFF' = 'OFF'
-  for (const statement of split(text)) {
+  const statements = [...split(text)].map(statement => ({ statement, change: tableChangeOf(statement) }))
+  const changes = statements.flatMap(({ change }) => change ?? [])
+  let done = 0
+  let legacy = false
+  for (const { statement, change } of statements) {
     const step = { sql: statement.sql, line: firstLine + statement.line - 1 }
-    const why = inTransaction ? superfluous(statement) : undefined
+    const why = superfluous(statement, inTransaction)
     if (why !== undefined) {
       leftOut.push({ ...step, why })
       continue
     }
-    const pragma = pragmaOf(statement)
-    if (pragma?.name === 'legacy_alter_table' && pragma.value !== undefined)
-      legacy = /^(on|yes|true|1)$/.test(pragma.value) ? 'ON' : 'OFF'
-    const drop = droppedTable(statement)
-    if (drop !== undefined) dropped.add(drop)
-    const rename = renamedTable(statement)
-    if (rename !== undefined && dropped.has(rename.to)) {
-      // The last step of SQLite's recipe for rebuilding a table. With the modern rename it fails where a view uses the
-      // table; the legacy one leaves alone what refers to the table by name, which is what the recipe wants.
-      steps.push({ sql: 'PRAGMA legacy_alter_table = ON', line: step.line }, step)
-      steps.push({ sql: `PRAGMA legacy_alter_table = ${legacy}`, line: step.line })
-      continue
-    }
-    if (rename !== undefined) renames.set(rename.from, rename.to)
-    steps.push(step)
+    legacy = legacyAlterTable(statement) ?? legacy
+    if (change?.kind === 'rename' && !legacy) steps.push(...renaming(step, change, changes, done))
+    else steps.push(step)
+    if (change !== undefined) done++
   }
-  return { steps, leftOut, renames }
+  if (!inTransaction)
+    refuseOpenTransaction(
+      statements.map(({ statement }) => statement),
+      firstLine,
+    )
+  const renamed = changes.filter(change => change.kind === 'rename')
+  return { steps, leftOut, renames: followRenames(changes), renamed }
 }
 
-function superfluous(statement: Statement): string | undefined {
-  const [first, second] = statement.head
-  if (first === 'BEGIN' || first === 'COMMIT' || first === 'END')
+/** @param at position of the rename among the changes */
+function renaming(
+  step: Step,
+  rename: { readonly from: string; readonly to: string },
+  changes: readonly TableChange[],
+  at: number,
+): Step[] {
+  if (makesRoom(rename, changes.slice(at + 1))) {
+    const legacy = (value: string) => ({ ...step, sql: `PRAGMA legacy_alter_table = ${value}` })
+    return [legacy('ON'), step, legacy('OFF')]
+  }
+  return [wasVacated(rename.to, changes.slice(0, at)) ? { ...step, orLegacy: true } : step]
+}
+
+/** Settings that end with the connection, and that Lockkeeper makes for itself. */
+const ofTheConnection = new Set(
+  'automatic_index busy_timeout cache_size cache_spill journal_size_limit locking_mode mmap_size synchronous temp_store threads wal_autocheckpoint'.split(
+    ' ',
+  ),
+)
+
+function superfluous(statement: Statement, inTransaction: boolean): string | undefined {
+  const pragma = pragmaOf(statement)
+  if (pragma !== undefined && ofTheConnection.has(pragma.name))
+    return 'a setting of the connection, which nothing keeps and Lockkeeper makes itself'
+  if (!inTransaction) return undefined
+  if (/^(begin|commit|end)\b/i.test(statement.sql))
     return 'all pending migrations run in one transaction, which Lockkeeper ends after the checks'
-  if (first === 'PRAGMA' && pragmaOf(statement)?.name === 'foreign_keys' && second !== undefined)
-    return 'foreign keys are off while migrations run and are checked before the commit'
+  if (pragma?.name === 'foreign_keys')
+    return 'whether foreign keys are on while it runs is for the directive foreign_keys to say; they are checked before the commit'
   return undefined
 }
 
-function droppedTable({ sql, head }: Statement): string | undefined {
-  if (head[0] !== 'DROP' || head[1] !== 'TABLE') return undefined
-  const words = significantTokens(sql).map(token => token.text)
-  return nameOf(words.findLast(word => word !== ';') ?? '').toLowerCase()
+function legacyAlterTable(statement: Statement): boolean | undefined {
+  const pragma = pragmaOf(statement)
+  if (pragma?.name !== 'legacy_alter_table' || pragma.value === undefined) return undefined
+  return /^(on|yes|true|[1-9]\d*)$/.test(pragma.value)
 }
 
-function renamedTable({ sql, head }: Statement): { from: string; to: string } | undefined {
-  if (head[0] !== 'ALTER' || head[1] !== 'TABLE') return undefined
-  const words = significantTokens(sql)
-    .map(token => token.text)
-    .filter(word => word !== ';')
-  const to = words.length - 1
-  // ALTER TABLE [schema.]from RENAME TO to; a column is renamed by RENAME [COLUMN] a TO b.
-  if (words[to - 1]?.toUpperCase() !== 'TO' || words[to - 2]?.toUpperCase() !== 'RENAME') return undefined
-  return { from: nameOf(words[to - 3] ?? '').toLowerCase(), to: nameOf(words[to] ?? '').toLowerCase() }
+function refuseOpenTransaction(statements: readonly Statement[], firstLine: number): void {
+  let open: Statement | undefined
+  for (const statement of statements) {
+    const [first, second = '', third = ''] = statement.head
+    const goesBackOnly = first === 'ROLLBACK' && (second === 'TO' || (second === 'TRANSACTION' && third === 'TO'))
+    if (first === 'BEGIN') open = statement
+    else if (first === 'COMMIT' || first === 'END' || (first === 'ROLLBACK' && !goesBackOnly)) open = undefined
+  }
+  if (open === undefined) return
+  throw new Error(`line ${firstLine + open.line - 1} begins a transaction that the file does not end`)
 }

@@ -16,30 +16,47 @@ export interface Down {
 
 /**
  * The downs, the newest first. The file's down is used where the file is there, or else the one that was stored with the row.
- * @throws LockkeeperError `missing` for a version that is not applied, `invalid` when others depend on it or when there
- * is no way down: by name.
+ * @throws LockkeeperError `usage` for a number of steps that is none, `missing` for a version that is not applied,
+ * `invalid` when others depend on it or when there is no way down: by name.
  */
 export function downsOf(
   rows: readonly MigrationRow[],
   migrations: readonly Migration[],
   target: RollbackTarget,
 ): readonly Down[] {
-  const order = new Map(migrations.map(({ version }, position) => [version, position]))
-  const place = (version: string) => order.get(version) ?? migrations.length
-  const applied = rows
-    .filter(row => row.status === 'applied')
-    .toSorted((a, b) => place(a.version) - place(b.version) || compareVersions(a.version, b.version))
+  const applied = inOrder(
+    rows.filter(row => row.status === 'applied'),
+    migrations,
+  )
   const chosen = choose(applied, target).toReversed()
   refuseDependants(applied, chosen, migrations)
   return chosen.map(row => downOf(row, migrations))
 }
 
+/** By the order of the files; one without a file stands before the first file of a higher version. */
+function inOrder(applied: readonly MigrationRow[], migrations: readonly Migration[]): readonly MigrationRow[] {
+  const order = new Map(migrations.map(({ version }, position) => [version, position]))
+  const between = (version: string) => {
+    const next = migrations.findIndex(migration => compareVersions(migration.version, version) > 0)
+    return (next === -1 ? migrations.length : next) - 0.5
+  }
+  const places = new Map(applied.map(({ version }) => [version, order.get(version) ?? between(version)]))
+  return applied.toSorted(
+    (a, b) => places.get(a.version)! - places.get(b.version)! || compareVersions(a.version, b.version),
+  )
+}
+
 function choose(applied: readonly MigrationRow[], target: RollbackTarget): readonly MigrationRow[] {
   if ('steps' in target) {
+    if (!Number.isInteger(target.steps) || target.steps < 1)
+      throw new LockkeeperError('usage', `${target.steps} is no number of steps to go back`, {
+        hint: 'Give a whole number from 1.',
+      })
     if (target.steps <= applied.length) return applied.slice(applied.length - target.steps)
     throw new LockkeeperError(
       'missing',
-      `${target.steps} steps back are asked for, but only ${applied.length} migrations are applied`,
+      `${target.steps} steps back are asked for, but only ${applied.length} ${applied.length === 1 ? 'migration is' : 'migrations are'} applied`,
+      { hint: 'lockkeeper status shows where the database is.' },
     )
   }
   const wanted = 'version' in target ? target.version : target.to
@@ -106,7 +123,17 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
 }
 
 function stored({
+  version,
   directives_json,
 }: MigrationRow): Partial<Directives> & { readonly dependencies?: readonly string[] } {
-  return directives_json === null ? {} : JSON.parse(directives_json)
+  if (directives_json === null) return {}
+  try {
+    return JSON.parse(directives_json)
+  } catch (error) {
+    throw new LockkeeperError('invalid', `what was stored of the directives of ${version} cannot be read`, {
+      hint: 'Somebody has changed the bookkeeping. Nothing was touched: go back with an image that has its file.',
+      cause: error,
+      details: { version },
+    })
+  }
 }

@@ -1,5 +1,6 @@
 /** The row guard: no table that was there ends with fewer rows unless the migration says that this is meant. */
-import { type Connection, quoteName } from '../database/connection.ts'
+import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
+import { fold } from '../schema/model.ts'
 
 /** Rows by table name. */
 export type RowCounts = ReadonlyMap<string, number>
@@ -15,36 +16,60 @@ const atOnce = 100
 
 /**
  * Counts the rows of tables; of all tables of the application without `only`. Shadow tables of full-text and R-Tree
- * indexes are left out: their rows come and go as SQLite reorganises them.
+ * indexes are left out: their rows come and go as SQLite reorganises them. So are virtual tables that cannot be counted,
+ * as their module is not there or knows no way to read them all.
+ * @param only names in any case of letters; it does no harm if more tables are counted than these
  */
 export async function countRows(
   connection: Connection,
   exclude: readonly string[],
   only?: readonly string[],
 ): Promise<Map<string, number>> {
-  const wanted = only === undefined ? undefined : new Set(only.map(lower))
-  const left = new Set(exclude.map(lower))
-  const all = await connection.all<{ name: string }>(
-    `SELECT name FROM pragma_table_list
+  const left = new Set(exclude.map(fold))
+  const wanted = only === undefined ? undefined : new Set(only.map(name => name.toLowerCase()))
+  const isWanted = ({ name }: { name: string }) =>
+    !left.has(fold(name)) && (wanted === undefined || wanted.has(name.toLowerCase()))
+  const all = await connection.all<{ name: string; type: string }>(
+    `SELECT name, type FROM pragma_table_list
      WHERE schema = 'main' AND type IN ('table', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`,
   )
-  const names = all.map(row => row.name).filter(name => !left.has(lower(name)) && (wanted?.has(lower(name)) ?? true))
+  const tables = all.filter(isWanted)
   const counts = new Map<string, number>()
-  for (let start = 0; start < names.length; start += atOnce) {
-    const some = names.slice(start, start + atOnce)
-    const sql = some.map(
-      (name, position) => `SELECT ${position} AS position, count(*) AS n FROM main.${quoteName(name)}`,
-    )
-    for (const { position, n } of await connection.all<{ position: number; n: number }>(sql.join(' UNION ALL ')))
-      counts.set(some[position] ?? '', n)
+  const ordinary = tables.filter(({ type }) => type === 'table').map(({ name }) => name)
+  for (let start = 0; start < ordinary.length; start += atOnce)
+    for (const [name, rows] of await countTogether(connection, ordinary.slice(start, start + atOnce)))
+      counts.set(name, rows)
+  for (const { name, type } of tables) {
+    if (type !== 'virtual') continue
+    const rows = await countVirtual(connection, name)
+    if (rows !== undefined) counts.set(name, rows)
   }
   return counts
 }
 
+async function countTogether(connection: Connection, names: readonly string[]): Promise<(readonly [string, number])[]> {
+  const sql = names.map((name, at) => `SELECT ${at} AS at, count(*) AS n FROM main.${quoteName(name)}`)
+  const rows = await connection.all<{ at: number; n: number }>(sql.join(' UNION ALL '))
+  return rows.map(({ at, n }) => [names[at]!, n] as const)
+}
+
+const generalError = 1
+
+async function countVirtual(connection: Connection, name: string): Promise<number | undefined> {
+  try {
+    const [row] = await connection.all<{ n: number }>(`SELECT count(*) AS n FROM main.${quoteName(name)}`)
+    return row?.n
+  } catch (error) {
+    if (error instanceof SqliteError && error.primary === generalError) return undefined
+    throw error
+  }
+}
+
 /**
- * Pure. Compares counts before and after a migration.
- * @param renames old name to new, in lower case: a renamed table is followed
- * @param allowed tables that may lose rows
+ * Pure. Compares counts before and after a migration. A table that was renamed is followed. One that was dropped, or
+ * renamed and dropped, is compared with the one that has its name now, unless that is another one that was there before.
+ * @param renames where tables went, old name to new, folded
+ * @param allowed tables that may lose rows, by the old name or by the new
  */
 export function lostRows(
   before: RowCounts,
@@ -52,23 +77,25 @@ export function lostRows(
   renames: ReadonlyMap<string, string>,
   allowed: readonly string[],
 ): RowLoss[] {
-  const now = new Map([...after].map(([name, rows]) => [lower(name), rows]))
-  const permitted = new Set(allowed.map(lower))
+  const now = new Map([...after].map(([name, rows]) => [fold(name), rows]))
+  const permitted = new Set(allowed.map(fold))
+  /** Names that now belong to a table that had another name before. */
+  const taken = new Map(
+    [...before.keys()].flatMap(name => (renames.has(fold(name)) ? [[renames.get(fold(name))!, fold(name)]] : [])),
+  )
   const losses: RowLoss[] = []
   for (const [table, rows] of before) {
-    if (permitted.has(lower(table))) continue
-    const kept = now.get(lower(table)) ?? now.get(renames.get(lower(table)) ?? '')
+    const name = fold(table)
+    const went = renames.get(name)
+    if (permitted.has(name) || (went !== undefined && permitted.has(went))) continue
+    const under = [went, name].find(each => each !== undefined && now.has(each) && (taken.get(each) ?? name) === name)
+    const kept = under === undefined ? undefined : now.get(under)
     if (kept === undefined ? rows > 0 : kept < rows) losses.push({ table, before: rows, after: kept })
   }
   return losses
 }
 
 export function describeLoss({ table, before, after }: RowLoss): string {
-  return after === undefined
-    ? `${table} had ${before} rows and is gone`
-    : `${table} had ${before} rows and would have ${after}`
-}
-
-function lower(name: string): string {
-  return name.toLowerCase()
+  const had = `${table} had ${before} ${before === 1 ? 'row' : 'rows'}`
+  return after === undefined ? `${had} and is gone` : `${had} and would have ${after}`
 }

@@ -19,15 +19,16 @@ export type SandboxResponse =
 let database: InstanceType<typeof sqlite.Database> | undefined
 
 parentPort?.on('message', ({ id, operation, text, params }: SandboxRequest) => {
-  try {
-    parentPort?.postMessage({ id, rows: perform(operation, text, params) } satisfies SandboxResponse)
-  } catch (error) {
-    parentPort?.postMessage({
-      id,
-      error: error instanceof Error ? error.message : String(error),
-    } satisfies SandboxResponse)
-  }
+  parentPort?.postMessage(answer(id, () => perform(operation, text, params)))
 })
+
+function answer(id: number, work: () => readonly object[]): SandboxResponse {
+  try {
+    return { id, rows: work() }
+  } catch (error) {
+    return { id, error: error instanceof Error ? error.message : String(error) }
+  }
+}
 
 function perform(operation: SandboxRequest['operation'], text: string, params: readonly unknown[]): readonly object[] {
   if (operation === 'open') {
@@ -35,8 +36,17 @@ function perform(operation: SandboxRequest['operation'], text: string, params: r
     return []
   }
   if (database === undefined) throw new Error('no database is open')
-  if (operation === 'all') return database.all(text, params as never) as object[]
+  if (operation === 'all') return withoutBigInts(database.all(text, params as never) as object[])
   if (operation === 'exec') database.exec(text)
   else database.close()
   return []
+}
+
+/** As node:sqlite does: what a number cannot hold is an error, not another type. */
+function withoutBigInts(rows: readonly object[]): readonly object[] {
+  for (const row of rows)
+    for (const value of Object.values(row))
+      if (typeof value === 'bigint')
+        throw new Error(`Value is too large to be represented as a JavaScript number: ${value}`)
+  return rows
 }

@@ -10,13 +10,14 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3'
-import { LockkeeperError } from '../errors.ts'
 import { checkKey, checkPrefix, isPart } from './keys.ts'
 import type { Batch, ObjectInfo, ObjectStore } from './object-store.ts'
+import { asError, bare, extrasOf, gone, isAbsence, isRefusal, noRanges, notInOrder } from './s3/answers.ts'
 import { mayPass, statusOf } from './s3/attempts.ts'
 import { type Part, resumable } from './s3/body.ts'
 import { connect } from './s3/client.ts'
-import { type Condition, Conditions, probeName } from './s3/conditions.ts'
+import { type Condition, Conditions, type Put, probeName } from './s3/conditions.ts'
+import { notS3 } from './s3/errors.ts'
 import type { S3Options } from './s3/options.ts'
 import { type Purpose, Requests } from './s3/requests.ts'
 import { parseS3Url } from './s3/url.ts'
@@ -50,22 +51,23 @@ class S3Store implements ObjectStore {
     this.#requests = requests
     this.#prefix = prefix
     this.#extras = extrasOf(options)
-    const probe = (body: Uint8Array, condition: Condition) =>
-      this.#put(['see whether writes can be conditional', 's3:PutObject'], probeName, body, condition)
+    const probe: Put = (purpose, body, condition) => this.#put(purpose, probeName, body, condition)
     this.#conditions = new Conditions(probe, requests.place)
   }
 
   async putIfAbsent(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
     checkKey(key)
-    await this.#conditions.absent()
-    const answer = await this.#put([`store ${key}`, 's3:PutObject'], key, body, { IfNoneMatch: '*' })
+    const purpose: Purpose = [`store ${key}`, 's3:PutObject']
+    await this.#conditions.absent(purpose)
+    const answer = await this.#put(purpose, key, body, { IfNoneMatch: '*' })
     return answer === 'stored' ? 'stored' : 'exists'
   }
 
   async putIfUnchanged(key: string, body: Uint8Array, etag: string): Promise<'stored' | 'changed'> {
     checkKey(key)
-    await this.#conditions.unchanged()
-    const answer = await this.#put([`replace ${key}`, 's3:PutObject'], key, body, { IfMatch: `"${etag}"` })
+    const purpose: Purpose = [`replace ${key}`, 's3:PutObject']
+    await this.#conditions.unchanged(purpose)
+    const answer = await this.#put(purpose, key, body, { IfMatch: `"${etag}"` })
     return answer === 'stored' ? 'stored' : 'changed'
   }
 
@@ -167,22 +169,20 @@ class S3Store implements ObjectStore {
     const range = from && { Range: `bytes=${from.offset}-`, IfMatch: `"${from.etag}"` }
     const command = new GetObjectCommand({ Bucket: this.#requests.bucket, Key: this.#prefix + key, ...range })
     try {
-      const {
-        Body,
-        ContentLength = 0,
-        ContentRange,
-        ETag = '',
-      } = await this.#requests.client.send(command, {
-        abortSignal: signal,
-      })
-      this.#bucketSeen = true
-      const body = Body as Readable
-      const offset = Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? 0)
-      if (offset !== (from?.offset ?? 0)) {
+      const answer = await this.#requests.client.send(command, { abortSignal: signal })
+      const body = answer.Body as Readable
+      const offset = Number(/^bytes (\d+)-/.exec(answer.ContentRange ?? '')?.[1] ?? 0)
+      const page = answer.ETag === undefined || answer.ContentType?.startsWith('text/html')
+      if (page || offset !== (from?.offset ?? 0)) {
         body.destroy()
-        throw noRanges(this.#requests.place)
+        throw page ? notS3(this.#requests.place) : noRanges(this.#requests.place)
       }
-      return { chunks: body[Symbol.asyncIterator](), size: offset + ContentLength, etag: bare(ETag) }
+      this.#bucketSeen = true
+      return {
+        chunks: body[Symbol.asyncIterator](),
+        size: offset + (answer.ContentLength ?? 0),
+        etag: bare(answer.ETag),
+      }
     } catch (error) {
       if (isAbsence(error)) return undefined
       if (from !== undefined && statusOf(error) === 412) throw gone(key)
@@ -196,17 +196,15 @@ class S3Store implements ObjectStore {
   ): Promise<(Omit<ObjectInfo, 'key'> & { readonly write: string | undefined }) | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.#requests.bucket, Key: this.#prefix + key })
     try {
-      const {
-        ContentLength = 0,
-        ETag = '',
-        LastModified,
-        Metadata,
-      } = await this.#requests.client.send(command, {
-        abortSignal: signal,
-      })
+      const answer = await this.#requests.client.send(command, { abortSignal: signal })
+      if (answer.ETag === undefined) throw notS3(this.#requests.place)
       this.#bucketSeen = true
-      const modified = LastModified ?? new Date(0)
-      return { size: ContentLength, etag: bare(ETag), modified, write: Metadata?.[writeName] }
+      return {
+        size: answer.ContentLength ?? 0,
+        etag: bare(answer.ETag),
+        modified: answer.LastModified ?? new Date(0),
+        write: answer.Metadata?.[writeName],
+      }
     } catch (error) {
       const status = statusOf(error)
       if (status === undefined || mayPass(error)) throw error
@@ -234,6 +232,8 @@ class S3Store implements ObjectStore {
     return this.#requests.run(['list objects', 's3:ListBucket'], async ({ signal }) => {
       const command = new ListObjectsV2Command({ Bucket, Prefix, MaxKeys, ContinuationToken })
       const page = await client.send(command, { abortSignal: signal })
+      // A web page with 200, such as that of a console on another port, is an empty listing to the SDK.
+      if (page.IsTruncated === undefined) throw notS3(this.#requests.place)
       this.#bucketSeen = true
       return page
     })
@@ -252,56 +252,4 @@ class S3Store implements ObjectStore {
       if (failure !== undefined) throw failure
     })
   }
-}
-
-function extrasOf({ encryption, storageClass, tags }: S3Options): Partial<PutObjectCommandInput> {
-  const kms = typeof encryption === 'object' ? { SSEKMSKeyId: encryption.kmsKey } : {}
-  return {
-    ...(encryption === undefined
-      ? {}
-      : { ServerSideEncryption: encryption === 'AES256' ? 'AES256' : 'aws:kms', ...kms }),
-    ...(storageClass === undefined
-      ? {}
-      : { StorageClass: storageClass as NonNullable<PutObjectCommandInput['StorageClass']> }),
-    ...(tags === undefined ? {} : { Tagging: new URLSearchParams(tags).toString() }),
-  }
-}
-
-/** The condition did not hold; that the object is not there at all is one way not to match. */
-function isRefusal(error: unknown, condition: Condition): boolean {
-  return statusOf(error) === 412 || ('IfMatch' in condition && isAbsence(error))
-}
-
-function isAbsence(error: unknown): boolean {
-  return statusOf(error) === 404 && error instanceof Error && error.name !== 'NoSuchBucket'
-}
-
-/** One of the failures that an answer to a request to delete lists. */
-function asError({ Code = 'UnknownError', Message = '', Key = '' }): Error & { readonly key: string } {
-  const error = new Error(`${Key}: ${Message || Code}`)
-  error.name = Code
-  const status = Code === 'AccessDenied' ? { $metadata: { httpStatusCode: 403 } } : {}
-  return Object.assign(error, { key: Key }, status)
-}
-
-function bare(etag: string): string {
-  return etag.replace(/^W\//, '').replaceAll('"', '')
-}
-
-function gone(key: string): LockkeeperError {
-  return new LockkeeperError('storage', `${key} was replaced or deleted while it was read`, {
-    hint: 'Run the same command again.',
-  })
-}
-
-function noRanges(place: string): LockkeeperError {
-  return new LockkeeperError('storage', `${place} broke off an object and cannot send the rest of it alone`, {
-    hint: 'Run the same command again; if it happens often, look at the proxies on the way.',
-  })
-}
-
-function notInOrder(place: string, last: string, key: string): LockkeeperError {
-  return new LockkeeperError('config', `${place} does not list objects in order: ${key} came after ${last}`, {
-    hint: 'Directory buckets (S3 Express One Zone) and some servers do so: use a general purpose bucket.',
-  })
 }

@@ -7,15 +7,16 @@ import { writeSync } from 'node:fs'
 import { createBackup } from '../../src/backup/create.ts'
 import { openRepository } from '../../src/backup/repository.ts'
 import { fileStore } from '../../src/storage/file.ts'
-import { factsWith, observed } from './support.ts'
+import { factsWith, observed } from './observed.ts'
 
 const [root = '', database = '', last = 'never'] = process.argv.slice(2)
+let begun = false
 let calls = 0
 const { store } = observed(fileStore(root), () => {
-  if (String(calls++) === last) process.kill(process.pid, 'SIGKILL')
+  if (begun && String(calls++) === last) process.kill(process.pid, 'SIGKILL')
 })
 const repository = await openRepository(store, { databaseName: 'app', create: true, chunkSize: 4096 })
-calls = 0
+begun = true
 writeSync(1, 'started\n')
 await createBackup(repository, database, factsWith())
 writeSync(1, `done ${calls}\n`)

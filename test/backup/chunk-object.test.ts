@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { hash, randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { compress, openChunk } from '../../src/backup/chunk-object.ts'
 import { chunkKey, largest } from '../../src/backup/format.ts'
-import { refusal } from './support.ts'
+import { freshFolder, refusal } from './support.ts'
 
 const size = 65536
 const plain = Buffer.concat([randomBytes(3000), Buffer.from('page '.repeat(2000)), Buffer.alloc(20_000)])
@@ -30,6 +32,9 @@ describe('a chunk as an object', () => {
   it('is a frame that the zstd program opens, tests and finds damage in', async () => {
     const frame = await compress(plain)
     expect(execFileSync('zstd', ['-dcq'], { input: frame }).equals(plain)).toBe(true)
+    const path = join(await freshFolder(), 'chunk.zst')
+    await writeFile(path, frame)
+    expect(execFileSync('zstd', ['-l', path], { encoding: 'utf8' })).toContain('XXH64')
     const checksumDamaged = Buffer.from(frame)
     checksumDamaged[frame.length - 1] = (frame.at(-1) ?? 0) ^ 1
     expect(() => execFileSync('zstd', ['-tq'], { input: checksumDamaged, stdio: 'pipe' })).toThrow()

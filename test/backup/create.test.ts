@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, copyFile, readFile, stat, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readManifest } from '../../src/backup/catalog.ts'
@@ -240,6 +240,14 @@ describe('the next backup', () => {
     const next = await backup(test, test.database)
     expect(added(before, objectsOf(test.root))).toEqual([manifestKey(next.id)])
     await fetchBackup(test.repository, first, test.path('back.db'))
+  })
+
+  it('clears away the intents of processes that were killed, when their time is over', async () => {
+    const test = await fresh()
+    const old = 'intents/20200101T000000Z-5d2c1d5e-0000-4000-8000-000000000000.json'
+    await test.repository.store.putIfAbsent(old, Buffer.from('{}'))
+    await backup(test, test.database)
+    expect(objectsOf(test.root).has(old)).toBe(false)
   })
 
   it('goes on after a damaged newest manifest', async () => {
@@ -516,7 +524,25 @@ describe('a backup that fails', () => {
     expect(sha256Of(test.path('back.db'))).toBe(sha256Of(test.database))
   })
 
-  it('because a chunk vanishes just before the manifest leaves no manifest', async () => {
+  it('because the store lost a list leaves no manifest, and names it', async () => {
+    const test = await fresh()
+    let gets = 0
+    let lost = ''
+    const { store } = observed(test.repository.store, async (call, key) => {
+      // The first look is whether it is there already.
+      if (call !== 'gets' || !key.startsWith('lists/') || ++gets < 2) return
+      lost = key
+      await test.repository.store.deleteMany([key])
+    })
+    const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
+    expect(error).toMatchObject({ code: 'storage', details: { problems: [`${lost}: is missing`] } })
+    expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+  })
+
+  it.each<[string, (test: Awaited<ReturnType<typeof fresh>>, key: string) => Promise<void>]>([
+    ['vanishes', (test, key) => test.repository.store.deleteMany([key])],
+    ['becomes empty', (test, key) => writeFile(join(test.root, key), '')],
+  ])('because a chunk %s just before the manifest leaves no manifest', async (_what, lose) => {
     const test = await fresh({ rows: 2000 })
     await backup(test, test.database)
     let listings = 0
@@ -524,7 +550,7 @@ describe('a backup that fails', () => {
     const { store } = observed(test.repository.store, async (call, key) => {
       if (call !== 'lists' || !key.startsWith('chunks/') || ++listings < 2) return
       lost = [...objectsOf(test.root).keys()].find(name => name.startsWith('chunks/')) ?? ''
-      await test.repository.store.deleteMany([lost])
+      await lose(test, lost)
     })
     const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
     expect(error).toMatchObject({ code: 'storage', details: { problems: [`${lost}: is missing`] } })
@@ -539,6 +565,34 @@ describe('a backup that fails', () => {
     const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
     expect(error.code).toBe('busy')
     expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+  })
+
+  it('because there is no higher number leaves no manifest', async () => {
+    const test = await fresh()
+    const last = 'backups/999999999999-20261123T114000Z-manual-none.json'
+    await test.repository.store.putIfAbsent(last, Buffer.from('x'))
+    const error = await refusal(backup(test, test.database))
+    expect(error.code).toBe('invalid')
+    expect(error.message).toContain('sequence is not an integer')
+    expect(byFolder(objectsOf(test.root).keys())['backups']).toBe(1)
+  })
+
+  it.each([true, false])('or not, lets go of the file (%s)', async fails => {
+    const test = await fresh()
+    const { store } = observed(test.repository.store, call => {
+      if (fails && call === 'puts') throw new LockkeeperError('storage', 'gone')
+    })
+    const made = backup({ repository: { ...test.repository, store } }, test.database)
+    expect(
+      await made.then(
+        () => false,
+        () => true,
+      ),
+    ).toBe(fails)
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map(descriptor => readlink(`/proc/self/fd/${descriptor}`).catch(() => '')),
+    )
+    expect(open.filter(path => path.startsWith(test.folder))).toEqual([])
   })
 
   it('because marks cannot be read leaves no manifest', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
@@ -92,13 +92,6 @@ describe('fetching a backup', () => {
     expect(error.message).toContain('no/such/back.db')
   })
 
-  it.skipIf(process.getuid?.() === 0)('says when it may not write there', async () => {
-    const test = await fresh()
-    await mkdir(test.path('closed'))
-    await chmod(test.path('closed'), 0o500)
-    expect((await refusal(fetchBackup(test.repository, test, test.path('closed/back.db')))).code).toBe('denied')
-  })
-
   it.each(['', 'chunks/', 'lists/'])('can be stopped at %j and leaves nothing', async prefix => {
     const test = await fresh()
     const controller = new AbortController()
@@ -167,7 +160,7 @@ describe('a damaged backup', () => {
     ['cut off', (content: Buffer) => content.subarray(0, content.length / 2)],
     ['longer', (content: Buffer) => Buffer.concat([content, Buffer.from('x')])],
     ['huge', () => randomBytes(10_000_000)],
-    ['a bomb', () => zstdCompressSync(Buffer.alloc(1_000_000_000))],
+    ['a bomb', () => zstdCompressSync(Buffer.alloc(200_000_000))],
   ])('is refused when a chunk is %s', async (_what, spoil) => {
     const test = await fresh()
     const key = test.contents.findLast(name => name.startsWith('chunks/')) ?? ''

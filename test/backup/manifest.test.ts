@@ -186,6 +186,10 @@ describe('a manifest', () => {
     ['null', 'null'],
     ['a list', '[]'],
     ['depth', '['.repeat(50_000) + ']'.repeat(50_000)],
+    [
+      'depth behind a good beginning',
+      `{"format":1,"sha256":"${'0'.repeat(64)}","x":${'['.repeat(99)}${']'.repeat(99)}}`,
+    ],
   ])('is refused when it is %s', async (_what, text) => {
     const error = await thrownBy(() => parseManifest(Buffer.from(text), key))
     expect(error.code).toBe('invalid')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chunkKey, listKey } from '../../src/backup/format.ts'
 import { mark, markedObjects, readMarks } from '../../src/backup/marks.ts'
-import { by, freshRepository, objectsOf, refusal } from './support.ts'
+import { by, freshRepository, objectsOf, observed, refusal } from './support.ts'
 
 const chunk = chunkKey('ab'.repeat(32))
 const other = chunkKey('cd'.repeat(32), 1)
@@ -36,6 +36,15 @@ describe('marks', () => {
     const { repository, asked } = await freshRepository()
     expect(await mark(repository, 'damaged', [], by)).toEqual([])
     expect(asked.puts).toEqual([])
+  })
+
+  it('that a prune takes back while they are read are none', async () => {
+    const { repository } = await freshRepository()
+    const [key = ''] = await mark(repository, 'unused', [chunk], by)
+    const { store } = observed(repository.store, async call => {
+      if (call === 'gets') await repository.store.deleteMany([key])
+    })
+    expect(await markedObjects({ ...repository, store }, () => true)).toEqual(new Set())
   })
 
   it('of very many objects are several', async () => {

@@ -10,9 +10,11 @@ import { onTestFinished } from 'vitest'
 import { type Catalog, listBackups } from '../../src/backup/catalog.ts'
 import { type BackupFacts, type BackupOptions, createBackup } from '../../src/backup/create.ts'
 import { openRepository, type Repository } from '../../src/backup/repository.ts'
-import { LockkeeperError } from '../../src/errors.ts'
+import { LockkeeperError, messageOf } from '../../src/errors.ts'
 import { fileStore } from '../../src/storage/file.ts'
-import type { ObjectStore } from '../../src/storage/object-store.ts'
+import { type Asked, factsWith, forget, observed } from './observed.ts'
+
+export { by, factsWith, forget, observed } from './observed.ts'
 
 /** In memory where there is room: these tests make many small files durable, which keeps a real disk busy for long. */
 export const scratch = roomyMemory() ?? tmpdir()
@@ -51,69 +53,6 @@ export async function freshRepository(chunkSize = 4096): Promise<TestRepository>
   const repository = await openRepository(store, { databaseName: 'app', create: true, chunkSize })
   forget(asked)
   return { folder, root, repository, asked, path: name => join(folder, name) }
-}
-
-/** What a store was asked for. */
-export interface Asked {
-  /** Keys that were handed over to be stored, whatever the answer. */
-  readonly puts: string[]
-  readonly gets: string[]
-  readonly lists: string[]
-  readonly deletes: string[]
-}
-
-/** The same store, observed. `on` is called before each call is passed on, and may make it fail. */
-export function observed(
-  store: ObjectStore,
-  on: (call: keyof Asked, key: string) => void | Promise<void> = () => {},
-): { store: ObjectStore; asked: Asked } {
-  const asked: Asked = { puts: [], gets: [], lists: [], deletes: [] }
-  const note = async (call: keyof Asked, key: string) => {
-    asked[call].push(key)
-    await on(call, key)
-  }
-  return {
-    asked,
-    store: {
-      url: store.url,
-      putIfAbsent: async (key, body) => {
-        await note('puts', key)
-        return store.putIfAbsent(key, body)
-      },
-      putIfUnchanged: async (key, body, etag) => {
-        await note('puts', key)
-        return store.putIfUnchanged(key, body, etag)
-      },
-      batch: () => {
-        const batch = store.batch()
-        return {
-          put: async (key, body) => {
-            await note('puts', key)
-            return batch.put(key, body)
-          },
-          flush: () => batch.flush(),
-        }
-      },
-      get: async key => {
-        await note('gets', key)
-        return store.get(key)
-      },
-      async *list(prefix) {
-        await note('lists', prefix)
-        yield* store.list(prefix)
-      },
-      head: key => store.head(key),
-      deleteMany: async keys => {
-        for (const key of keys) await note('deletes', key)
-        return store.deleteMany(keys)
-      },
-      close: () => store.close(),
-    },
-  }
-}
-
-export function forget(asked: Asked): void {
-  for (const calls of Object.values(asked)) (calls as string[]).length = 0
 }
 
 /** Every object of a repository on disk with a hash of its content, seen without the code under test. */
@@ -166,13 +105,13 @@ export function change(path: string, sql: string): void {
 
 /** What SQLite's own integrity_check says of a file. */
 export async function integrityCheck(path: string): Promise<{ how: string; problems: string[] }> {
+  const how = 'integrity_check by node:sqlite'
   const database = new DatabaseSync(path, { readOnly: true })
   try {
-    const rows = database
-      .prepare('PRAGMA integrity_check')
-      .all()
-      .map(row => String(row['integrity_check']))
-    return { how: 'integrity_check by node:sqlite', problems: rows.filter(row => row !== 'ok') }
+    const rows = database.prepare('PRAGMA integrity_check').all()
+    return { how, problems: rows.map(row => String(row['integrity_check'])).filter(row => row !== 'ok') }
+  } catch (error) {
+    return { how, problems: [messageOf(error)] }
   } finally {
     database.close()
   }
@@ -180,19 +119,6 @@ export async function integrityCheck(path: string): Promise<{ how: string; probl
 
 export function sha256Of(path: string): string {
   return hash('sha256', readFileSync(path))
-}
-
-export const by = { host: 'test-host', pod: 'app-0' } as const
-
-export function factsWith(changes: Partial<BackupFacts> = {}): BackupFacts {
-  return {
-    tiers: ['manual'],
-    database: { pageSize: 4096, journalMode: 'delete', encoding: 'UTF-8' },
-    schema: { level: 'v002_add_index', fingerprint: 'abc', applied: 2 },
-    engine: { lockkeeper: '0.1.0', node: process.version, sqlite: '3.53.4' },
-    by,
-    ...changes,
-  }
 }
 
 /** A backup of a file, with the facts that matter to the test. */

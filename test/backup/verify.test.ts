@@ -6,6 +6,7 @@ import { fetchBackup } from '../../src/backup/fetch.ts'
 import { listKey, manifestKey } from '../../src/backup/format.ts'
 import { makeList } from '../../src/backup/lists.ts'
 import { sealManifest } from '../../src/backup/manifest.ts'
+import { readMarks } from '../../src/backup/marks.ts'
 import { selectBackup } from '../../src/backup/select.ts'
 import { type VerifyOptions, verifyBackup } from '../../src/backup/verify.ts'
 import { LockkeeperError } from '../../src/errors.ts'
@@ -259,6 +260,7 @@ describe('what a verification finds', () => {
     const unaware = await backup(test, test.database)
     expect(unaware.stored.chunks).toBe(0)
     await verifyBackup(test.repository, unaware, test.options)
+    expect(await Array.fromAsync(readMarks(test.repository))).toMatchObject([{ reason: 'damaged', objects: [victim] }])
     const aware = await backup(test, test.database)
     expect(aware.stored.chunks).toBe(1)
     expect((await verifyBackup(test.repository, aware, test.options)).check.result).toBe('good')

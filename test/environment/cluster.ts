@@ -42,7 +42,9 @@ async function withTool(): Promise<Cluster> {
 
 async function withKind(): Promise<Cluster> {
   timed('a one-node Kubernetes (kind)', () =>
-    execFileSync('kind', ['create', 'cluster', '--name', kindName, '--wait', '120s'], { stdio: ['ignore', 'ignore', 'inherit'] }),
+    execFileSync('kind', ['create', 'cluster', '--name', kindName, '--wait', '120s'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
   )
   return {
     kubectl: (...args) => output('kubectl', ['--context', `kind-${kindName}`, ...args]),

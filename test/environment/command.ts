@@ -29,7 +29,11 @@ export function run(program: string, args: readonly string[], options: ExecFileO
     const child = execFile(program, args, settings, (error, stdout, stderr) => {
       if (error === null) resolve(stdout.replace(/\n$/, ''))
       else {
-        const how = error.killed ? 'took too long' : typeof error.code === 'number' ? `exit ${error.code}` : error.message
+        const how = error.killed
+          ? 'took too long'
+          : typeof error.code === 'number'
+            ? `exit ${error.code}`
+            : error.message
         const said = (stderr || stdout).trim().split('\n').slice(-20).join('\n')
         const exit = typeof error.code === 'number' ? error.code : undefined
         reject(new CommandError(`${program} ${args.join(' ')}: ${how}\n${said}`.trim(), exit, stdout, stderr))

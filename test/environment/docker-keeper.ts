@@ -28,15 +28,13 @@ const pidFile = join(state, 'dockerd.pid')
 const logFile = join(folder, 'dockerd.log')
 
 const leases = new Set<Socket>()
+let daemon: ChildProcess | undefined
 let ending = false
 
 const server = await takeName(name)
 if (server === undefined) process.exit(0)
+const word = start()
 const alone = setTimeout(() => void end(), lonely)
-
-await endForgotten()
-const daemon = startDaemon()
-const word = answer(daemon)
 server.on('connection', socket => void receive(socket))
 process.on('SIGTERM', () => void end())
 process.on('SIGINT', () => void end())
@@ -52,9 +50,7 @@ async function receive(socket: Socket): Promise<void> {
   socket.once('close', () => leave(socket))
   socket.once('end', () => leave(socket))
   socket.resume()
-  const said = await word
-  socket.write(`${JSON.stringify(said)}\n`)
-  if ('failed' in said) socket.end()
+  socket.write(`${JSON.stringify(await word)}\n`)
 }
 
 function leave(socket: Socket): void {
@@ -71,14 +67,27 @@ function farewell(socket: Socket, what: KeeperFarewell): void {
 async function end(): Promise<void> {
   if (ending) return
   ending = true
-  daemon.kill('SIGTERM')
-  const gone = daemon.exitCode !== null || daemon.signalCode !== null ? Promise.resolve() : once(daemon, 'exit')
-  await Promise.race([gone, sleep(patience.end)])
-  daemon.kill('SIGKILL')
-  await gone
+  await word
+  if (daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
+    const gone = once(daemon, 'exit')
+    daemon.kill('SIGTERM')
+    const late = setTimeout(() => daemon?.kill('SIGKILL'), patience.end)
+    await gone
+    clearTimeout(late)
+  }
   rmSync(state, { recursive: true, force: true })
-  // Time for the farewell; the name is free when this process is gone.
-  setTimeout(() => process.exit(0), 50)
+  // Time for the last words; the name is free when this process is gone.
+  setTimeout(() => process.exit(0), 100)
+}
+
+async function start(): Promise<KeeperWord> {
+  await endForgotten()
+  daemon = startDaemon()
+  const said = await answer(daemon)
+  // An engine that ended by itself, now or later, is replaced by the next run's.
+  if ('failed' in said || daemon.exitCode !== null) setImmediate(() => void end())
+  else daemon.once('exit', () => void end())
+  return said
 }
 
 function startDaemon(): ChildProcess {
@@ -90,12 +99,10 @@ function startDaemon(): ChildProcess {
   const places = ['--host', `unix://${socketPath}`, '--data-root', join(folder, 'data'), '--pidfile', pidFile]
   const further = ['--exec-root', join(state, 'exec'), '--config-file', configuration, '--shutdown-timeout', '5']
   // However the keeper ends, the kernel then ends the engine.
-  const child = spawn('setpriv', ['--pdeathsig', 'TERM', 'dockerd', ...places, ...further, ...options], {
+  return spawn('setpriv', ['--pdeathsig', 'TERM', 'dockerd', ...places, ...further, ...options], {
     stdio: ['ignore', log, log],
     cwd: '/',
   })
-  child.once('error', () => {})
-  return child
 }
 
 /** Resolves when the engine answers, or when it is clear that it will not. */

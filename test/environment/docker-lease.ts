@@ -53,7 +53,7 @@ export async function leaseEngine(
       if (!starting) startKeeper(folder, daemonOptions)
       starting = true
     } else {
-      const lease = await join_(socket)
+      const lease = await joined(socket)
       if (lease !== undefined) return lease
       // That one is ending; the next needs a keeper of its own.
       starting = false
@@ -80,7 +80,7 @@ function connected(name: string): Promise<Socket | undefined> {
   })
 }
 
-async function join_(socket: Socket): Promise<Lease | undefined> {
+async function joined(socket: Socket): Promise<Lease | undefined> {
   socket.on('error', () => {})
   const lines: AsyncIterator<string> = createInterface({ input: socket })[Symbol.asyncIterator]()
   const first = await lines.next()

@@ -46,7 +46,8 @@ export async function findEngine(): Promise<FoundEngine> {
 
 /** The variables under which a Docker client, and anything else that looks for an engine, finds this one. */
 export function environmentOf(engine: Engine): NodeJS.ProcessEnv {
-  return { ...process.env, DOCKER_HOST: engine.host, DOCKER_BUILDKIT: '1' }
+  // Builds with the engine's own BuildKit, whatever other builder a person has chosen.
+  return { ...process.env, DOCKER_HOST: engine.host, DOCKER_BUILDKIT: '1', BUILDX_BUILDER: 'default' }
 }
 
 /** Runs the client; `options` are those of `execFile`. */
@@ -108,10 +109,11 @@ async function startOwn(): Promise<FoundEngine> {
 }
 
 async function release(lease: Lease): Promise<void> {
-  const start = performance.now()
-  const ended = await lease.release()
-  const time = ((performance.now() - start) / 1000).toFixed(1)
-  say(ended ? `the Docker Engine is ended (${time} s)` : 'the Docker Engine goes on: another run uses it')
+  await step(
+    'Letting go of the Docker Engine',
+    () => lease.release(),
+    ended => (ended ? 'it is ended' : 'another run uses it'),
+  )
 }
 
 function whatIsMissing(): string {

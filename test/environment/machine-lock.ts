@@ -32,10 +32,10 @@ export function abstractAddress(name: string): string {
   return `\0lockkeeper-test/${name}`
 }
 
-/** A server at that name, or undefined when it is somebody's. */
+/** A server at that name, or undefined when it is somebody's. Its connections stay open after the other end has finished. */
 export function takeName(name: string): Promise<Server | undefined> {
   return new Promise((resolve, reject) => {
-    const server = createServer()
+    const server = createServer({ allowHalfOpen: true })
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined)
       else reject(error)

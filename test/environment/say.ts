@@ -1,11 +1,11 @@
 /** Says what the test environment does while it does it, and how long each part took. */
 
-/** Runs `work` with a line before it and, when it is done, one with the time. */
-export async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
+/** Runs `work` with a line before it and one with the time after it, which says how it ended: done, unless `how` knows better. */
+export async function step<T>(what: string, work: () => Promise<T>, how?: (result: T) => string): Promise<T> {
   say(`${what} …`)
   const start = performance.now()
   const result = await work()
-  say(`${what}: done (${seconds(start)})`)
+  say(`${what}: ${how?.(result) ?? 'done'} (${seconds(start)})`)
   return result
 }
 

@@ -1,8 +1,16 @@
-/** Before the tests, once: the programs they need, and `dist/`, since commands are tested by spawning the program that ships. */
+/**
+ * Before the tests, once: the programs they need, and `dist/`, since commands are tested by spawning the program that
+ * ships. What only some tests need (a Docker Engine, images) comes up when they ask for it, and ends with the run.
+ */
+import type { TestProject } from 'vitest/node'
 import { build } from '../../scripts/build.ts'
 import { ensurePrograms } from './programs.ts'
+import { startService } from './service.ts'
 
-export default async function setUp(): Promise<void> {
-  ensurePrograms()
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  await ensurePrograms()
   await build()
+  const service = await startService()
+  project.provide('environment', service.address)
+  return () => service.end()
 }

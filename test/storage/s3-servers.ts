@@ -14,9 +14,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CreateBucketCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { connect } from '../../src/storage/s3/client.ts'
-import type { S3Options } from '../../src/storage/s3/options.ts'
+import type { S3Credentials, S3Options } from '../../src/storage/s3/options.ts'
 import { scratch } from './machine.ts'
 
 export const credentials = { accessKeyId: 'lockkeeper-test', secretAccessKey: 'the-secret-of-the-tests' }
@@ -29,6 +29,8 @@ export interface S3Server {
   readonly options: S3Options
   /** Makes a new bucket and returns its name. */
   bucket(): Promise<string>
+  /** versitygw only: makes a user who may do only this in the bucket, and returns its credentials. */
+  user(bucket: string, actions: readonly string[]): Promise<S3Credentials>
   stop(): Promise<void>
 }
 
@@ -57,7 +59,7 @@ const kinds: Record<'versitygw' | 'minio', Kind> = {
         ...['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive', '--health', '/health'],
         ...(tls ? ['--cert', tls.cert, '--key', tls.key] : []),
         ...(domain ? ['--virtual-domain', domain] : []),
-        ...['posix', data],
+        ...['--iam-dir', join(data, '..', 'users'), 'posix', data],
       ],
       env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
     }),
@@ -91,7 +93,7 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
   const program = await programOf(which, kind)
   const port = await freePort()
   const folder = await mkdtemp(join(scratch, `lockkeeper-${which}-`))
-  await mkdir(join(folder, 'data'))
+  for (const name of ['data', 'users']) await mkdir(join(folder, name))
   const { args, env } = kind.command(port, join(folder, 'data'), settings)
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], HOME: folder, ...env },
@@ -112,6 +114,7 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
   }
   const options: S3Options = { endpoint, region: settings.region, credentials, caBundle: settings.tls?.ca }
   let buckets = 0
+  let users = 0
   return {
     name: kind.name,
     endpoint,
@@ -124,6 +127,25 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
       await client.send(new CreateBucketCommand({ Bucket }))
       close()
       return Bucket
+    },
+    async user(bucket, actions) {
+      const user = { accessKeyId: `user-${++users}`, secretAccessKey: `the-secret-of-user-${users}` }
+      const admin = ['admin', '-a', credentials.accessKeyId, '-s', credentials.secretAccessKey, '-er', endpoint]
+      const create = ['create-user', '-a', user.accessKeyId, '-s', user.secretAccessKey, '-r', 'user']
+      await promisify(execFile)(program, [...admin, '-r', settings.region ?? 'us-east-1', ...create])
+      const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`]
+      const statement = (Action: string, i: number) => ({
+        Effect: 'Allow',
+        Principal: { AWS: [user.accessKeyId] },
+        Action,
+        Resource: Resource[Action === 's3:ListBucket' ? 0 : 1],
+        Sid: `s${i}`,
+      })
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement: actions.map(statement) })
+      const { client, close } = await connect(options)
+      await client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }))
+      close()
+      return user
     },
   }
 }

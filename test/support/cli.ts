@@ -83,7 +83,7 @@ export function expectRefused(ran: Ran, exit: number, ...culprits: readonly (str
 
 /** The last log line, which is the error. Of a run whose log is JSON. */
 export function errorOf(ran: Ran): { code: string; exit: number; msg: string; hint?: string } {
-  const last = logOf(ran).at(-1)
+  const last: unknown = logOf(ran).at(-1)
   expect(last, ran.output).toMatchObject({ level: 'error', exit: ran.exit })
   return last as ReturnType<typeof errorOf>
 }

@@ -26,11 +26,13 @@ export class Preparer {
     child.stderr.on('data', (data: Buffer) => {
       complaint += data.toString()
     })
-    const failed = once(child, 'error').catch(error => [error])
+    const failed = once(child, 'error')
+    const closed = new Promise(resolve => child.once('close', resolve))
     const preparer = new Preparer(child)
     child.stdin.on('error', () => {})
     child.stdin.write(`${JSON.stringify(schema)}\n`)
     const first = await Promise.race([preparer.#lines.next(), failed.then(([error]) => ({ value: String(error) }))])
+    if (first.value === undefined) await closed
     if (first.value !== 'ready')
       throw new Error(
         `This test compares with SQLite's own sqlite3_prepare_v2 and needs python3 and libsqlite3 (libsqlite3.so.0): ${first.value ?? complaint}`,

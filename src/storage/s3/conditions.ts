@@ -6,6 +6,7 @@
  */
 
 import { LockkeeperError } from '../../errors.ts'
+import type { Purpose } from './requests.ts'
 
 /** The leading dot keeps it out of listings, as no key begins with one. */
 export const probeName = '.conditional-writes'
@@ -14,8 +15,8 @@ const probeBody = new TextEncoder().encode(
   'Lockkeeper tries to write this object again to see that the object store refuses it, as conditional writes require.\n',
 )
 
-/** One conditional PUT of the probe; `refused` when the condition did not hold. */
-export type Put = (body: Uint8Array, condition: Condition) => Promise<'stored' | 'refused'>
+/** One conditional PUT of the probe on behalf of a write; `refused` when the condition did not hold. */
+export type Put = (purpose: Purpose, body: Uint8Array, condition: Condition) => Promise<'stored' | 'refused'>
 export type Condition = { readonly IfNoneMatch: '*' } | { readonly IfMatch: string }
 
 export class Conditions {
@@ -30,8 +31,8 @@ export class Conditions {
   }
 
   /** Resolves when `If-None-Match: *` is known to be kept. Rejects with `config` when it is not. */
-  absent(): Promise<void> {
-    this.#absent ??= this.#tryAbsent().catch(error => {
+  absent(purpose: Purpose): Promise<void> {
+    this.#absent ??= this.#tryAbsent(purpose).catch(error => {
       this.#absent = undefined
       throw error
     })
@@ -39,24 +40,24 @@ export class Conditions {
   }
 
   /** The same for `If-Match`. */
-  unchanged(): Promise<void> {
-    this.#unchanged ??= this.#tryUnchanged().catch(error => {
+  unchanged(purpose: Purpose): Promise<void> {
+    this.#unchanged ??= this.#tryUnchanged(purpose).catch(error => {
       this.#unchanged = undefined
       throw error
     })
     return this.#unchanged
   }
 
-  async #tryAbsent(): Promise<void> {
-    if ((await this.#put(probeBody, { IfNoneMatch: '*' })) === 'refused') return
-    if ((await this.#put(probeBody, { IfNoneMatch: '*' })) === 'refused') return
+  async #tryAbsent(purpose: Purpose): Promise<void> {
+    if ((await this.#put(purpose, probeBody, { IfNoneMatch: '*' })) === 'refused') return
+    if ((await this.#put(purpose, probeBody, { IfNoneMatch: '*' })) === 'refused') return
     throw this.#ignored('If-None-Match: *')
   }
 
-  async #tryUnchanged(): Promise<void> {
-    await this.absent()
+  async #tryUnchanged(purpose: Purpose): Promise<void> {
+    await this.absent(purpose)
     // The MD5 of something else, and of the length that servers expect.
-    if ((await this.#put(probeBody, { IfMatch: '"00000000000000000000000000000000"' })) === 'refused') return
+    if ((await this.#put(purpose, probeBody, { IfMatch: '"00000000000000000000000000000000"' })) === 'refused') return
     throw this.#ignored('If-Match')
   }
 

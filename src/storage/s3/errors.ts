@@ -78,6 +78,7 @@ function explainAnswer(error: unknown, at: Circumstances): Explanation | undefin
       return wrongRegion(at, otherRegion, said)
     case 'InvalidAccessKeyId':
     case 'InvalidClientTokenId':
+    case 'XAdminUserNotFound':
       return {
         code: 'denied',
         what: 'the object store does not know the access key',
@@ -93,6 +94,7 @@ function explainAnswer(error: unknown, at: Circumstances): Explanation | undefin
     case 'ExpiredTokenException':
     case 'TokenRefreshRequired':
     case 'InvalidToken':
+    case 'InvalidTokenId':
       return {
         code: 'denied',
         what: `the session token of the credentials is no longer valid (${name})`,
@@ -143,6 +145,13 @@ function explainAnswer(error: unknown, at: Circumstances): Explanation | undefin
       hint: `Let the credentials have ${at.permission} on ${at.url}; docs/storage.md has the whole policy. With a KMS key, kms:GenerateDataKey and kms:Decrypt as well.`,
     }
   }
+  if (status === 501 && /encrypt|KMS/i.test(said)) {
+    return {
+      code: 'config',
+      what: said,
+      hint: 'This server cannot encrypt that way: set it up there, or leave the encryption of the repository unset.',
+    }
+  }
   if (status === 501) {
     return {
       code: 'config',
@@ -151,11 +160,8 @@ function explainAnswer(error: unknown, at: Circumstances): Explanation | undefin
     }
   }
   if (status !== undefined && (notXml(error) || status === 405)) {
-    return {
-      code: status >= 500 ? 'storage' : 'config',
-      what: `what answers at ${at.place} does not speak S3 (HTTP ${status})`,
-      hint: 'Check the endpoint: its port (a web console often has another one), http: or https:, and a proxy or ingress before it.',
-    }
+    const { message, hint = '' } = notS3(at.place)
+    return { code: status >= 500 ? 'storage' : 'config', what: `${message} (HTTP ${status})`, hint }
   }
   if (status === 503 || status === 429 || name === 'SlowDown') {
     return {
@@ -168,6 +174,13 @@ function explainAnswer(error: unknown, at: Circumstances): Explanation | undefin
     return { code: 'storage', what: said, hint: `The object store has a problem of its own. ${slowHint}` }
   }
   return undefined
+}
+
+/** Something else than an object store is at the endpoint. */
+export function notS3(place: string): LockkeeperError {
+  return new LockkeeperError('config', `what answers at ${place} does not speak S3`, {
+    hint: 'Check the endpoint: its port (a web console often has another one), http: or https:, and a proxy or ingress before it.',
+  })
 }
 
 function wrongRegion(at: Circumstances, other: string | undefined, said: string): Explanation {
@@ -188,7 +201,7 @@ function explainTls(error: unknown, at: Circumstances): Explanation | undefined 
   const code = systemCode(error) ?? ''
   if (!tlsCodes.test(code)) return undefined
   const what = `no trusted TLS connection to ${at.place}: ${summary(error, at)}`
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG' || code === 'EPROTO') {
+  if (/wrong.version|packet.length|http.request/i.test(`${code} ${what}`)) {
     return {
       code: 'config',
       what,
@@ -271,7 +284,12 @@ function explainSettings(error: unknown, at: Circumstances): Explanation | undef
 function summary(error: unknown, at: Circumstances): string {
   if (!(error instanceof Error)) return redact(String(error), at)
   const inner = error instanceof AggregateError ? error.errors.map(one => summary(one, at)).join('; ') : ''
-  const message = (error.message || inner || systemCode(error) || 'no message').replace(/\s+/g, ' ').trim()
+  const text = error.message
+    // The rest of what OpenSSL says is a line of its source.
+    .replace(/^.*:SSL routines:[^:]*:([^:]+):.*$/s, '$1')
+    // Advice of the SDK for its developers.
+    .replace(/\s*Deserialization error: to see the raw response.*$/s, '')
+  const message = (text || inner || systemCode(error) || 'no message').replace(/\s+/g, ' ').trim()
   // The command line of a credential process, which may contain anything.
   const short = message.replace(/Command failed:.*/i, 'Command failed').slice(0, 400)
   const status = statusOf(error)

@@ -1,0 +1,89 @@
+/**
+ * Where the up and the down of an SQL migration are. Markers are comments to SQLite, and only what SQLite takes for a
+ * comment is a marker: a text in a string, or in a comment of several lines, is none.
+ */
+import { Scanner } from '../schema/tokens.ts'
+import { linesOf } from './comments.ts'
+import { looksEffective } from './directives.ts'
+import { lineAt } from './text.ts'
+
+export interface Marker {
+  readonly direction: 'up' | 'down'
+  /** What stands behind it on its line. */
+  readonly options: string
+  /** The part of the text that it begins, itself included. */
+  readonly start: number
+  readonly end: number
+  /** Counts from 1. */
+  readonly line: number
+}
+
+export interface Sections {
+  /** Lines of the comments before the first statement, without what marks them as comments. */
+  readonly comments: readonly string[]
+  readonly up: Marker
+  readonly down: Marker | undefined
+}
+
+const marker = /^--[ \t]*migrate:(up|down)(?=\s|$)(.*)$/i
+/** Meant for one, most likely; what follows an overlooked `migrate:down` would run as part of the up. */
+const nearly = /^--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/i
+
+/** @throws Error with what is wrong with the file */
+export function sectionsOf(text: string): Sections {
+  const comments: string[] = []
+  const found: Omit<Marker, 'end'>[] = []
+  /** Offset of the first token that is no comment, before any marker. */
+  let early: number | undefined
+  let begun = false
+  let between = true
+  const scanner = new Scanner(text)
+  while (scanner.next()) {
+    const { kind, start } = scanner
+    if (kind === 'space') continue
+    if (kind !== 'comment') {
+      if (found.length === 0) early ??= start
+      begun = true
+      between = scanner.end - start === 1 && text[start] === ';'
+      continue
+    }
+    const comment = scanner.text
+    const line = () => lineAt(text, start)
+    const match = marker.exec(comment)
+    if (match !== null && isFirstOnLine(text, start)) {
+      const [, direction = '', options = ''] = match
+      found.push({ direction: direction.toLowerCase() as 'up' | 'down', options, start, line: line() })
+      begun = found.length > 1
+      between = true
+    } else if (nearly.test(comment))
+      throw new Error(
+        `line ${line()} is nearly a marker: write "-- migrate:up" or "-- migrate:down" on a line of its own`,
+      )
+    else if (!begun) comments.push(...linesOf(withoutMarks(comment)))
+    else if (between && comment.startsWith('--') && isFirstOnLine(text, start) && looksEffective(comment.slice(2)))
+      throw new Error(`line ${line()} is a directive, which has to stand before the first statement of the file`)
+  }
+  return { comments, ...upAndDown(text, found, early) }
+}
+
+function upAndDown(text: string, found: readonly Omit<Marker, 'end'>[], early: number | undefined) {
+  const [up, down] = found
+  if (!found.some(({ direction }) => direction === 'up')) throw new Error('it has no line "-- migrate:up"')
+  if (found.length > 2 || up?.direction === down?.direction)
+    throw new Error('it has more than one "-- migrate:up" or "-- migrate:down"')
+  if (up?.direction !== 'up') throw new Error('"-- migrate:down" comes before "-- migrate:up"')
+  if (early !== undefined)
+    throw new Error(`line ${lineAt(text, early)} has a statement before "-- migrate:up", where it would never run`)
+  return {
+    up: { ...up, end: down?.start ?? text.length },
+    down: down === undefined ? undefined : { ...down, end: text.length },
+  }
+}
+
+function isFirstOnLine(text: string, start: number): boolean {
+  return text.slice(text.lastIndexOf('\n', start - 1) + 1, start).trim() === ''
+}
+
+function withoutMarks(comment: string): string {
+  return comment.startsWith('--') ? comment.slice(2) : comment.slice(2).replace(/\*\/$/, '')
+}

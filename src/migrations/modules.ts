@@ -1,0 +1,106 @@
+/**
+ * What migration modules export, found out in a process of its own: whatever a module does when it is imported (print,
+ * wait for ever, end the process, open the database) must not happen in the program that Lockkeeper runs in.
+ */
+import { spawn } from 'node:child_process'
+
+export interface ModuleExports {
+  /** `typeof` of the export. */
+  readonly up: string
+  readonly down: string
+  readonly description: unknown
+  readonly dependencies: unknown
+  /** There is an `up`, but inside the default export. */
+  readonly byDefault: boolean
+}
+
+/** How long one module may take to load, in milliseconds. */
+const defaultLimit = 60_000
+
+/** Imports one module after the other and says of each what it exports, or why it cannot be imported. */
+const program = `
+process.on('disconnect', () => process.exit())
+process.once('message', async urls => {
+  process.channel.unref()
+  for (const url of urls) {
+    const answer = await look(url)
+    await new Promise(resolve => process.send(answer, resolve))
+  }
+  process.exit()
+})
+async function look(url) {
+  try {
+    const { up, down, description, dependencies, default: other } = await import(url)
+    const exported = { up: typeof up, down: typeof down, description, dependencies, byDefault: typeof other?.up === 'function' }
+    JSON.stringify(exported)
+    return { exported }
+  } catch (error) {
+    const place = /^file:.*:\\d+$/m.exec(error?.stack ?? '')?.[0] ?? ''
+    return { error: String(error?.message ?? error), line: /:(\\d+)$/.exec(place)?.[1] }
+  }
+}`
+
+type Answer = { readonly exported: ModuleExports } | { readonly error: string; readonly line?: string }
+
+/**
+ * Imports modules in a child process.
+ * @param urls `file:` URLs
+ * @param limit how long each may take, in milliseconds; default 60,000
+ * @returns for each module what it exports, or an Error that says why it cannot be imported
+ */
+export async function inspectModules(
+  urls: readonly string[],
+  limit: number = defaultLimit,
+): Promise<(ModuleExports | Error)[]> {
+  const found: (ModuleExports | Error)[] = []
+  // A module that ends the process, or never ends loading, is passed over; those after it are looked at by another child.
+  while (found.length < urls.length) {
+    const rest = urls.slice(found.length)
+    const answers = await inspectTogether(rest, limit)
+    found.push(...answers)
+  }
+  return found
+}
+
+/** Answers for the first ones, at least for one. */
+function inspectTogether(urls: readonly string[], limit: number): Promise<(ModuleExports | Error)[]> {
+  return new Promise((resolve, reject) => {
+    const found: (ModuleExports | Error)[] = []
+    const child = spawn(process.execPath, ['--input-type=module', '--no-warnings', '--eval', program], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    let late = false
+    const kill = () => {
+      late = true
+      child.kill('SIGKILL')
+    }
+    let timer = setTimeout(kill, limit)
+    child.on('error', reject)
+    child.on('message', (answer: Answer) => {
+      clearTimeout(timer)
+      timer = setTimeout(kill, limit)
+      found.push(read(answer))
+    })
+    child.on('close', code => {
+      clearTimeout(timer)
+      if (found.length < urls.length) found.push(new Error(whyNot(late, code, limit)))
+      resolve(found)
+    })
+    child.send(urls)
+  })
+}
+
+function read(answer: Answer): ModuleExports | Error {
+  if ('exported' in answer) return answer.exported
+  const where = answer.line === undefined ? '' : ` (line ${answer.line})`
+  return new Error(`it cannot be imported: ${answer.error}${where}`)
+}
+
+/** Node's exit code when nothing is left that could settle a promise that a module awaits. */
+const unsettled = 13
+
+function whyNot(late: boolean, code: number | null, limit: number): string {
+  if (late) return `it does not finish loading in ${limit / 1000} s`
+  if (code === unsettled) return 'it never finishes loading: it awaits a promise that nothing settles'
+  return `importing it ended the process (exit code ${code}): a migration changes nothing before its up is called`
+}

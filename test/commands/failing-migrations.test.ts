@@ -1,0 +1,189 @@
+import { describe, expect, test } from 'vitest'
+import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
+import { pythonSql } from '../support/peers.ts'
+import { shop } from '../support/shop.ts'
+import { applicationOf, journalModeOf, newPlace } from '../support/workplace.ts'
+
+interface Case {
+  readonly name: string
+  readonly exit: 1 | 65
+  readonly up: string
+  /** What has to be named. */
+  readonly culprits: readonly (string | RegExp)[]
+}
+
+const cases: readonly Case[] = [
+  {
+    name: 'fails in its last statement',
+    exit: 1,
+    up: "CREATE TABLE carts (n);\nINSERT INTO customers VALUES (7, 'x');\nUPDATE customers SET name = 'y';\nINSERT INTO nowhere VALUES (1);",
+    culprits: ['v002_change failed', /v002_change\.sql:5/, 'no such table: nowhere', 'INSERT INTO nowhere'],
+  },
+  {
+    name: 'deletes rows without saying so',
+    exit: 65,
+    up: 'DELETE FROM orders WHERE id > 2;',
+    culprits: ['v002_change', 'orders had 4 rows and would have 2', '-- allow-row-loss: orders'],
+  },
+  {
+    name: 'breaks a foreign key',
+    exit: 65,
+    up: 'UPDATE orders SET customer_id = 99 WHERE id = 1;',
+    culprits: ['1 row of orders', 'customer_id', 'customers'],
+  },
+  {
+    name: 'drops a table with rows',
+    exit: 65,
+    up: 'DROP TABLE orders;',
+    culprits: ['v002_change', 'orders had 4 rows and is gone'],
+  },
+  {
+    name: 'takes rows away whose children stay',
+    exit: 65,
+    up: '-- allow-row-loss: customers\nDELETE FROM customers WHERE id = 1;',
+    culprits: ['2 rows of orders', 'customer_id', 'customers'],
+  },
+  {
+    name: 'rebuilds a table and forgets a row',
+    exit: 65,
+    up: `CREATE TABLE customers_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);
+      INSERT INTO customers_new SELECT id, name, NULL FROM customers WHERE id < 3;
+      DROP TABLE customers;
+      ALTER TABLE customers_new RENAME TO customers;`,
+    culprits: ['v002_change', 'customers had 3 rows and would have 2'],
+  },
+  {
+    name: 'does not suit the rows that are there',
+    exit: 1,
+    up: 'CREATE UNIQUE INDEX one_order_each ON orders (customer_id);',
+    culprits: ['v002_change', 'UNIQUE constraint failed: orders.customer_id'],
+  },
+  {
+    name: 'leaves a view behind that no longer works',
+    exit: 65,
+    up: 'CREATE VIEW wishes AS SELECT what FROM orders;\nPRAGMA legacy_alter_table = ON;\nALTER TABLE orders RENAME TO purchases;',
+    culprits: ['wishes', 'orders'],
+  },
+  {
+    name: 'ends the transaction itself',
+    exit: 1,
+    up: 'CREATE TABLE carts (n);\nROLLBACK;',
+    culprits: ['v002_change', 'ROLLBACK'],
+  },
+  {
+    name: 'changes the way the database is journalled',
+    exit: 1,
+    up: 'PRAGMA journal_mode = OFF;',
+    culprits: ['v002_change', 'journal_mode'],
+  },
+  {
+    name: 'writes a string in double quotes',
+    exit: 1,
+    up: 'UPDATE customers SET name = "Ada";',
+    culprits: ['v002_change', 'single quotes'],
+  },
+]
+
+const mended =
+  '-- migrate:up\nALTER TABLE customers ADD COLUMN city TEXT;\n-- migrate:down\nALTER TABLE customers DROP COLUMN city;'
+
+describe.each(['delete', 'wal'] as const)('in %s mode, a migration that', mode => {
+  test.each(cases)('$name is stopped, named and undone, and the next one succeeds', async ({ exit, up, culprits }) => {
+    const place = await shop({ mode })
+    const before = applicationOf(place.database)
+    const modeBefore = journalModeOf(place.database)
+    place.migration('v002_change', `-- migrate:up\n${up}`)
+
+    expectRefused(await place.run(['run']), exit, ...culprits)
+
+    expect(applicationOf(place.database)).toEqual(before)
+    expect(journalModeOf(place.database)).toBe(modeBefore)
+    const [backup, ...others] = place.backups()
+    expect(others).toEqual([])
+    const [failed] = JSON.parse((await place.run(['history', '--json'])).stdout).attempts
+    expect(failed).toMatchObject({
+      action: 'migrate',
+      outcome: 'failed',
+      from_level: 'v001_shop',
+      to_level: 'v001_shop',
+    })
+    expect(failed).toMatchObject({ backup_id: backup, versions_json: '["v002_change"]' })
+    expect(failed.error_message).toMatch(culprits[0]!)
+
+    place.migration('v002_change', mended)
+    expectOk(await place.run(['run']))
+    expect(place.query('SELECT version, status, error_message FROM schema_migrations ORDER BY version')).toEqual([
+      { version: 'v001_shop', status: 'applied', error_message: null },
+      { version: 'v002_change', status: 'applied', error_message: null },
+    ])
+    expect(applicationOf(place.database).rows['customers']).toHaveLength(3)
+  })
+})
+
+test('what failed is shown by status, plan and history, also to a person', async () => {
+  const place = await shop()
+  place.migration('v002_change', '-- migrate:up\nINSERT INTO nowhere VALUES (1);')
+  expectRefused(await place.run(['run']), 1, 'nowhere')
+  const shown = async (command: string) => (await place.run([command])).stdout
+  expect(await shown('status')).toMatch(/pending +v002_change\n/)
+  expect(await shown('status')).toMatch(/last +migrate at .*: failed[\s\S]*no such table: nowhere/)
+  expect(await shown('plan')).toMatch(/v002_change +failed at .*nowhere/)
+  expect(await shown('history')).toMatch(/migrate +failed +v001_shop to v001_shop[\s\S]*no such table: nowhere/)
+})
+
+test('all that came before it in the same deploy is undone with it', async () => {
+  const place = await shop()
+  const before = applicationOf(place.database)
+  place.migration('v002_good', '-- migrate:up\nCREATE TABLE carts (n);')
+  place.migration('v003_good', "-- migrate:up\nINSERT INTO carts VALUES (1);\nUPDATE customers SET name = 'x';")
+  place.migration('v004_bad', '-- migrate:up\nDELETE FROM orders;')
+  expectRefused(await place.run(['run']), 65, 'v004_bad', 'orders had 4 rows and would have 0')
+  expect(applicationOf(place.database)).toEqual(before)
+  expect(place.query("SELECT version FROM schema_migrations WHERE status = 'applied'")).toEqual([
+    { version: 'v001_shop' },
+  ])
+})
+
+describe('rows that were orphans before', () => {
+  async function shopWithOrphan() {
+    const place = await shop()
+    pythonSql(place.database, "INSERT INTO orders VALUES (9, 77, 'nobody knows')")
+    return place
+  }
+
+  test('do not stop a migration that leaves them alone', async () => {
+    const place = await shopWithOrphan()
+    place.migration('v002_change', '-- migrate:up\nCREATE TABLE carts (n);')
+    expectOk(await place.run(['run']))
+  })
+
+  test('do not stop a migration that touches their table, and are warned of', async () => {
+    const place = await shopWithOrphan()
+    place.migration('v002_change', '-- migrate:up\nUPDATE orders SET what = upper(what);')
+    const ran = await place.run(['run'])
+    expectOk(ran)
+    expect(messagesOf(ran, 'validate').join('\n')).toMatch(/1 row of orders refer.*as before/)
+    expect(place.query('SELECT what FROM orders WHERE id = 9')).toEqual([{ what: 'NOBODY KNOWS' }])
+  })
+
+  test('do not hide those that a migration makes', async () => {
+    const place = await shopWithOrphan()
+    const before = applicationOf(place.database)
+    place.migration('v002_change', '-- migrate:up\nUPDATE orders SET customer_id = 78 WHERE id = 1;')
+    expectRefused(await place.run(['run']), 65, 'orders', '1 before')
+    expect(applicationOf(place.database)).toEqual(before)
+  })
+})
+
+test('a first install that fails leaves no table, and is one again the next time', async () => {
+  const place = newPlace()
+  place.migration(
+    'v001_shop',
+    '-- migrate:up\nCREATE TABLE customers (id INTEGER PRIMARY KEY);\nINSERT INTO nowhere VALUES (1);',
+  )
+  expectRefused(await place.run(['run']), 1, 'v001_shop', 'nowhere')
+  expect(applicationOf(place.database).schema).toEqual([])
+  place.migration('v001_shop', '-- migrate:up\nCREATE TABLE customers (id INTEGER PRIMARY KEY);')
+  expectOk(await place.run(['run']))
+  expect(applicationOf(place.database).rows).toEqual({ customers: [] })
+})

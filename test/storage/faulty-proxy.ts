@@ -1,0 +1,155 @@
+/** A TCP proxy before a real server that does to chosen requests what networks and servers do on a bad day. */
+
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { onTestFinished } from 'vitest'
+
+export type Fault =
+  /** The connection is reset before anything reaches the server. */
+  | { readonly reset: true }
+  /** The server does what it is asked, and the connection is reset before its answer arrives. */
+  | { readonly loseAnswer: true }
+  /** So many bytes of the answer arrive, head included, then the connection is closed. */
+  | { readonly cutAnswer: number }
+  /** So many bytes of the request reach the server, then both ends are reset. */
+  | { readonly cutRequest: number }
+  /** Nothing happens any more. */
+  | { readonly stall: true }
+  /** The answer arrives in pieces of so many bytes, one every 20 ms. */
+  | { readonly trickle: number }
+  /** One bit of the last byte of the request is another when it arrives. */
+  | { readonly corrupt: true }
+  /** The server is not asked; this is the answer: status, headers, body. */
+  | { readonly answer: readonly [status: number, headers: Readonly<Record<string, string>>, body: string] }
+
+interface Rule {
+  readonly on: RegExp
+  readonly fault: Fault
+  times: number
+}
+
+export interface FaultyProxy {
+  readonly port: number
+  /** Heads of the requests that came, in order. */
+  readonly requests: string[]
+  /** Connections that were opened. */
+  connections: number
+  /** Requests whose first line matches suffer this, so many times. */
+  fault(on: RegExp, fault: Fault, times?: number): void
+}
+
+/** Starts a proxy before `port` of this machine; it is gone after the test. */
+export async function faultyProxy(port: number): Promise<FaultyProxy> {
+  const rules: Rule[] = []
+  const open = new Set<Socket>()
+  const server = createServer(client => {
+    proxy.connections++
+    open.add(client)
+    const upstream = connect(port, '127.0.0.1')
+    open.add(upstream)
+    serve(client, upstream, head => {
+      proxy.requests.push(head)
+      const rule = rules.find(({ on, times }) => times > 0 && on.test(head.split('\r\n')[0] as string))
+      if (rule !== undefined) rule.times--
+      return rule?.fault
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const proxy: FaultyProxy = {
+    port: (server.address() as AddressInfo).port,
+    requests: [],
+    connections: 0,
+    fault: (on, fault, times = 1) => void rules.push({ on, fault, times }),
+  }
+  onTestFinished(() => {
+    server.close()
+    for (const socket of open) socket.destroy()
+  })
+  return proxy
+}
+
+/** One connection, on which requests come one after the other. */
+function serve(client: Socket, upstream: Socket, arrives: (head: string) => Fault | undefined): void {
+  let request = Buffer.alloc(0)
+  let length: number | undefined
+  let sent = 0
+  let fault: Fault | undefined
+  let answered = 0
+  let trickling: Promise<unknown> = Promise.resolve()
+  const end = () => {
+    client.resetAndDestroy()
+    upstream.resetAndDestroy()
+  }
+  const broken = () => {
+    client.destroy()
+    upstream.destroy()
+  }
+  client.on('error', broken).on('end', () => upstream.end())
+  upstream.on('error', broken).on('end', () => trickling.then(() => client.end()))
+
+  client.on('data', data => {
+    request = Buffer.concat([request, data])
+    if (length === undefined) {
+      const head = request.indexOf('\r\n\r\n')
+      if (head < 0) return
+      const text = request.subarray(0, head).toString()
+      length = head + 4 + Number(/^content-length: *(\d+)/im.exec(text)?.[1] ?? 0)
+      sent = answered = 0
+      fault = arrives(text)
+    }
+    const whole = request.length >= length
+    if (fault && 'stall' in fault) return
+    if (fault && 'reset' in fault) return end()
+    if (fault && 'answer' in fault) {
+      if (whole) client.end(response(fault.answer))
+      return
+    }
+    if (fault && 'cutRequest' in fault && request.length > fault.cutRequest) {
+      upstream.write(request.subarray(sent, fault.cutRequest), end)
+      return
+    }
+    if (fault && 'corrupt' in fault) {
+      if (!whole) return
+      request[length - 1] = (request[length - 1] as number) ^ 1
+    }
+    upstream.write(request.subarray(sent))
+    sent = request.length
+    if (!whole) return
+    request = Buffer.alloc(0)
+    length = undefined
+  })
+
+  upstream.on('data', data => {
+    if (fault && 'loseAnswer' in fault) return end()
+    if (fault && 'cutAnswer' in fault && answered + data.length > fault.cutAnswer) {
+      client.end(data.subarray(0, fault.cutAnswer - answered))
+      answered = fault.cutAnswer
+      upstream.destroy()
+      return
+    }
+    answered += data.length
+    if (fault && 'trickle' in fault) {
+      const size = fault.trickle
+      trickling = trickling.then(async () => {
+        for (let at = 0; at < data.length && !client.destroyed; at += size) {
+          client.write(data.subarray(at, at + size))
+          await sleep(20)
+        }
+      })
+      return
+    }
+    client.write(data)
+  })
+}
+
+function response([status, headers, body]: Extract<Fault, { answer: unknown }>['answer']): string {
+  const lines = [`HTTP/1.1 ${status} Status`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
+  return [...lines, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close', '', body].join('\r\n')
+}
+
+/** The document in which S3 says what went wrong. */
+export function s3Error(code: string, message: string, more = ''): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message>${more}<RequestId>4442587FB7D0A2F9</RequestId></Error>`
+}
