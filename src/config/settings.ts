@@ -10,6 +10,11 @@ import { databasePath } from './database-url.ts'
 const accessors = {
   asDuration: (value: string) => parseDuration(value),
   asDatabase: (value: string) => databasePath(value, process.cwd()),
+  asRepository: (value: string) => {
+    // Not the value itself: some URLs carry a password. The store judges the rest.
+    if (!/^(file|s3):\/\//i.test(value)) throw new Error('should be s3://bucket/prefix or file:///absolute/path')
+    return value
+  },
   asGlobs: (value: string) =>
     value
       .split(',')
@@ -34,7 +39,7 @@ export interface Setting<T> {
 
 const duration = (variable: Variable) => variable.required().asDuration()
 const flag = (variable: Variable) => variable.default('false').asBool()
-const optional = (variable: Variable) => variable.asString()
+const optional = (variable: Variable) => variable.asString() || undefined
 
 const declare = <T>(setting: Setting<T>): Setting<T> => setting
 
@@ -55,7 +60,7 @@ export const settings = {
     flags: '--repository <url>',
     env: 'LOCKKEEPER_REPOSITORY',
     help: 'where backups are kept: s3://bucket/prefix or file:///path',
-    read: optional,
+    read: variable => variable.asRepository(),
   }),
   lockTimeout: declare({
     flags: '--lock-timeout <duration>',

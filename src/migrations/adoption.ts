@@ -66,26 +66,24 @@ export async function findLevel(
 
 /** What a migration that was broken off has left behind; it would fail on that, or run into what is different from its own. */
 function refuseParts({ applied, extra }: Adoptable, later: Later): void {
-  const parts = extra.flatMap(difference => {
-    const migration = later.get(keyOf(difference))
-    return migration === undefined ? [] : [{ ...difference, version: migration.version }]
+  const parts = extra.flatMap(({ object, name, table }) => {
+    const version = later.get(keyOf({ object, name }))?.version
+    return version === undefined ? [] : [{ object, name, table, version }]
   })
   if (parts.length === 0) return
-  const versions = [...new Set(parts.map(({ version }) => version))].join(', ')
-  const removal = parts.some(({ object }) => object === 'table')
-    ? undefined
-    : parts.map(({ object, name }) => `DROP ${object.toUpperCase()} ${quoteName(name)};`)
   const level = applied.at(-1)?.version
+  const versions = [...new Set(parts.map(({ version }) => version))].join(', ')
+  const names = parts.map(
+    ({ object, name, table }) => `${object} ${name}${table === undefined || name === table ? '' : ` on ${table}`}`,
+  )
+  const removal = parts.map(({ object, name }) => `DROP ${object.toUpperCase()} ${quoteName(name)};`).join(' ')
   throw new LockkeeperError(
     'invalid',
-    `the database has tables but no bookkeeping; its schema has everything up to ${level}, and a part of what ${versions} ${versions.includes(',') ? 'make' : 'makes'}:\n  ${list(
-      parts.map(({ object, name, table }) => `${object} ${name}${object === 'table' || !table ? '' : ` on ${table}`}`),
-    )}`,
+    `the database has tables but no bookkeeping; its schema has everything up to ${level}, and parts of a later migration (${versions}):\n  ${list(names)}`,
     {
-      hint:
-        removal === undefined
-          ? `Nothing was touched. A table may hold rows: look first. Then remove these parts, or complete ${versions} by hand; and run again with --adopt.`
-          : `Nothing was touched. None of these holds rows, and ${versions} will make them anew. Remove them, and run again with --adopt:\n  ${removal.join(' ')}`,
+      hint: parts.some(({ object }) => object === 'table')
+        ? `Nothing was touched. A table may hold rows: look first. Then remove these parts, or complete ${versions} by hand; and run again with --adopt.`
+        : `Nothing was touched. None of these holds rows, and ${versions} will make them anew. Remove them, and run again with --adopt:\n  ${removal}`,
       details: { level, parts: parts.map(({ object, name, version }) => ({ object, name, version })) },
     },
   )

@@ -1,4 +1,5 @@
 /** Reads a folder of migrations and checks all of it before anything runs. */
+import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -21,12 +22,13 @@ const readAtOnce = 32
  * wrong with any of the files.
  */
 export async function loadMigrations(folder: string): Promise<readonly Migration[]> {
-  const names = await namesIn(folder)
+  const entries = await entriesOf(folder)
+  const versions = new Set(entries.map(({ name }) => versionOf(name)))
   const problems: string[] = []
-  const read = await readFiles(folder, names, problems)
+  const read = await readFiles(folder, entries, problems)
   const migrations = await parse(read, problems)
-  const directed = await addDirectives(folder, migrations, versionsOf(names), problems)
-  const ordered = orderMigrations(directed, versionsOf(names))
+  const directed = await addDirectives(folder, migrations, versions, problems)
+  const ordered = orderMigrations(directed, versions)
   problems.push(...ordered.problems)
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations in ${folder} are not sound:\n  ${problems.join('\n  ')}`, {
@@ -36,8 +38,8 @@ export async function loadMigrations(folder: string): Promise<readonly Migration
   return ordered.migrations
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  const all = await readdir(folder).catch((error: unknown) => {
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const all = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw new LockkeeperError('config', `the folder of migrations cannot be read: ${messageOf(error)}`, {
       hint:
         systemCode(error) === 'ENOENT'
@@ -46,12 +48,12 @@ async function namesIn(folder: string): Promise<string[]> {
       cause: error,
     })
   })
-  const names = all.filter(isMigration).toSorted()
-  if (names.length === 0)
+  const entries = all.filter(({ name }) => isMigration(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  if (entries.length === 0)
     throw new LockkeeperError('config', `there is no migration in ${folder}`, {
       hint: 'Migrations are files such as v001_initial_schema.sql. Name their folder with --migrations or LOCKKEEPER_MIGRATIONS.',
     })
-  return names
+  return entries
 }
 
 function isMigration(name: string): boolean {
@@ -62,23 +64,20 @@ function versionOf(name: string): string {
   return name.replace(/\.[^.]+$/, '')
 }
 
-function versionsOf(names: readonly string[]): ReadonlySet<string> {
-  return new Set(names.map(versionOf))
-}
-
 interface SourceFile {
   readonly name: string
   readonly file: string
   readonly text: string
 }
 
-async function readFiles(folder: string, names: readonly string[], problems: string[]): Promise<SourceFile[]> {
+async function readFiles(folder: string, entries: readonly Dirent[], problems: string[]): Promise<SourceFile[]> {
   const files: SourceFile[] = []
-  for (let start = 0; start < names.length; start += readAtOnce) {
-    const reading = names.slice(start, start + readAtOnce).map(async name => {
-      const file = join(folder, name)
+  for (let start = 0; start < entries.length; start += readAtOnce) {
+    const reading = entries.slice(start, start + readAtOnce).map(async entry => {
+      const file = join(folder, entry.name)
       try {
-        return { name, file, text: decodeText(await readRegular(file)) }
+        await refuseOther(file, entry)
+        return { name: entry.name, file, text: decodeText(await readFile(file)) }
       } catch (error) {
         return { problem: `${file}: ${messageOf(error)}` }
       }
@@ -91,11 +90,11 @@ async function readFiles(folder: string, names: readonly string[], problems: str
 }
 
 /** A folder of that name is what a container runtime makes where the file that was to be mounted is missing. */
-async function readRegular(file: string): Promise<Uint8Array> {
+async function refuseOther(file: string, entry: Dirent): Promise<void> {
+  if (entry.isFile()) return
   const info = await stat(file)
   if (info.isDirectory()) throw new Error('it is a folder, not a file: was there nothing to mount?')
   if (!info.isFile()) throw new Error('it is not a regular file')
-  return readFile(file)
 }
 
 async function parse(files: readonly SourceFile[], problems: string[]): Promise<Migration[]> {

@@ -1,22 +1,27 @@
 /** The order in which migrations run: dependencies first, otherwise by version, where numbers count as numbers. */
 import type { Migration } from './model.ts'
 
-const parts = /\d+|\D+/g
-
 /**
  * `v2` before `v10`; names that differ only in leading zeros still have one order. Letters go by their code, so that the
  * order is the same on every machine.
  */
 export function compareVersions(a: string, b: string): number {
-  const left = a.match(parts) ?? []
-  const right = b.match(parts) ?? []
+  return compareParts(partsOf(a), partsOf(b)) || compareTexts(a, b)
+}
+
+/** Runs of digits, and what is between them. */
+function partsOf(version: string): readonly string[] {
+  return version.match(/\d+|\D+/g) ?? []
+}
+
+function compareParts(left: readonly string[], right: readonly string[]): number {
   for (const [at, part] of left.entries()) {
     const other = right[at]
     if (other === undefined) return 1
     const order = isNumber(part) && isNumber(other) ? compareNumbers(part, other) : compareTexts(part, other)
     if (order !== 0) return order
   }
-  return left.length < right.length ? -1 : compareTexts(a, b)
+  return left.length - right.length
 }
 
 function isNumber(part: string): boolean {
@@ -43,7 +48,10 @@ export interface Ordered {
  * @param others versions that are there as well, and that cannot be read; a dependency on one is none of its problems
  */
 export function orderMigrations(migrations: readonly Migration[], others: ReadonlySet<string> = new Set()): Ordered {
-  const sorted = migrations.toSorted((a, b) => compareVersions(a.version, b.version))
+  const sorted = migrations
+    .map(migration => ({ migration, parts: partsOf(migration.version) }))
+    .sort((a, b) => compareParts(a.parts, b.parts) || compareTexts(a.migration.version, b.migration.version))
+    .map(({ migration }) => migration)
   const byVersion = new Map<string, Migration>()
   const problems: string[] = []
   for (const migration of sorted) {

@@ -12,6 +12,11 @@ export interface Finding {
   readonly message: string
 }
 
+/** SQLite's refusal of a function, a collation or a module that it does not know: the application may define it, and only the application can tell. */
+export function isOfTheApplication(refusal: string): boolean {
+  return /no such (function|collation sequence|module)|unknown function/.test(refusal)
+}
+
 export function failures(findings: readonly Finding[]): Finding[] {
   return findings.filter(finding => finding.severity === 'fail')
 }

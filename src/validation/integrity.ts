@@ -1,6 +1,7 @@
 /** SQLite's own checks of its file structures. */
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
-import type { Finding } from './findings.ts'
+import { fold } from '../schema/model.ts'
+import { type Finding, isOfTheApplication } from './findings.ts'
 
 const atMost = 20
 
@@ -9,12 +10,11 @@ export async function quickCheck(connection: Connection, tables?: readonly strin
   if (tables === undefined) return check(connection, `PRAGMA quick_check(${atMost})`)
   const findings: Finding[] = []
   const there = await connection.all<{ name: string }>(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0`,
+    `SELECT name FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0`,
   )
-  const wanted = new Set(tables.map(name => name.toLowerCase()))
+  const wanted = new Set(tables.map(fold))
   for (const { name } of there)
-    if (wanted.has(name.toLowerCase()))
-      findings.push(...(await check(connection, `PRAGMA quick_check(${quoteName(name)})`)))
+    if (wanted.has(fold(name))) findings.push(...(await check(connection, `PRAGMA quick_check(${quoteName(name)})`)))
   return findings
 }
 
@@ -23,16 +23,18 @@ export function integrityCheck(connection: Connection): Promise<Finding[]> {
   return check(connection, `PRAGMA integrity_check(${atMost})`)
 }
 
+/** SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_FORMAT and SQLITE_NOTADB say something about the database; SQLITE_BUSY or SQLITE_IOERR do not. */
+const ofTheDatabase = new Set([1, 11, 24, 26])
+
+/** @throws SqliteError when the check cannot run for a reason outside of the database */
 async function check(connection: Connection, pragma: string): Promise<Finding[]> {
   let rows: object[]
   try {
     rows = await connection.all(pragma)
   } catch (error) {
-    if (!(error instanceof SqliteError)) throw error
-    const undefinedByUs = /no such (function|collation sequence|module)/.test(error.message)
-    return [
-      { part: 'data', severity: undefinedByUs ? 'warn' : 'fail', message: `${pragma} could not run: ${error.message}` },
-    ]
+    if (!(error instanceof SqliteError) || !ofTheDatabase.has(error.primary)) throw error
+    const severity = isOfTheApplication(error.message) ? 'warn' : 'fail'
+    return [{ part: 'data', severity, message: `${pragma} could not run: ${error.message}` }]
   }
   const messages = rows.map(row => String(Object.values(row)[0]))
   return messages.filter(message => message !== 'ok').map(message => ({ part: 'data', severity: 'fail', message }))

@@ -14,7 +14,7 @@ import { LockkeeperError, messageOf } from '../../src/errors.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { type Asked, factsWith, forget, observed } from './observed.ts'
 
-export { by, factsWith, forget, observed } from './observed.ts'
+export { by, forget, observed } from './observed.ts'
 
 /** In memory where there is room: these tests make many small files durable, which keeps a real disk busy for long. */
 export const scratch = roomyMemory() ?? tmpdir()

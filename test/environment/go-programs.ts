@@ -18,6 +18,11 @@ const modules = {
 
 export type GoProgram = keyof typeof modules
 
+/** Which module, at which version. */
+export function moduleOf(name: GoProgram): string {
+  return modules[name]
+}
+
 const folder = join(homedir(), '.cache', 'lockkeeper-test', 'bin')
 
 /** The path of the program; builds it if it is not there. Statically linked. */

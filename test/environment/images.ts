@@ -10,7 +10,7 @@ import { canInstall } from './apt.ts'
 import { docker, type Engine, environmentOf } from './docker.ts'
 import { withMachineLock } from './machine-lock.ts'
 import { step } from './say.ts'
-import { standInFor } from './stand-ins.ts'
+import { type StandIn, standInFor, standInLabel } from './stand-ins.ts'
 
 /** Images that are used by name. What the Dockerfile builds on stands there. */
 export const images = {
@@ -34,31 +34,31 @@ export async function ensureImage(
   name: string,
   patience: PullPatience = { answer: 20_000, whole: 15 * 60_000 },
 ): Promise<void> {
+  const standIn = canInstall() ? standInFor(name) : undefined
   await withMachineLock(`image/${name}`, async () => {
-    if (await isThere(engine, name)) return
+    if (await isThere(engine, name, standIn)) return
     const problem = await step(
       `Pulling ${name}`,
       () => pull(engine, name, patience),
       why => (why === undefined ? 'done' : `not possible: ${why}`),
     )
     if (problem === undefined) return
-    const standIn = standInFor(name)
-    if (standIn === undefined || !canInstall())
+    if (standIn === undefined)
       throw new Error(
         `The tests need the image ${name}, and it cannot be pulled: ${problem}\n` +
-          'Please make it known to the Docker Engine by that name (docker load, docker tag). ' +
-          (standIn === undefined ? '' : 'On Debian as root they would have built a stand-in.'),
+          'Please make it known to the Docker Engine by that name (docker load, docker tag).',
       )
     for (const base of standIn.needs) await ensureImage(engine, base, patience)
-    await step(`Building a stand-in for ${name} (${standIn.madeOf})`, () => standIn.make(engine, name))
+    const label = `LABEL ${standInLabel}="${standIn.madeOf}"`
+    await step(`Building a stand-in for ${name} (${standIn.madeOf})`, () => standIn.make(engine, name, label))
   })
 }
 
-export async function isThere(engine: Engine, name: string): Promise<boolean> {
-  return docker(engine, ['image', 'inspect', '--format', '{{.Id}}', name]).then(
-    () => true,
-    () => false,
-  )
+/** The image itself; or its stand-in, as it would be built now. */
+async function isThere(engine: Engine, name: string, standIn: StandIn | undefined): Promise<boolean> {
+  const format = `{{with index .Config.Labels "${standInLabel}"}}{{.}}{{end}}`
+  const label = await docker(engine, ['image', 'inspect', '--format', format, name]).catch(() => undefined)
+  return label !== undefined && (label === '' || standIn === undefined || label === standIn.madeOf)
 }
 
 /** The default of a build argument of the Dockerfile. */

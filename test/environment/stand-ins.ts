@@ -1,163 +1,108 @@
 /**
  * Images built from what Debian, npm and Go offer, for machines that reach those but no image registry. Each is found
- * under the name of the image that it stands in for, and says what it is in a label.
+ * under the name of the image that it stands in for, and a label says what it is made of.
  */
-import { chmod, chown, copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, chown, copyFile, cp, mkdir, realpath, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { install } from './apt.ts'
 import { programsNamed, run } from './command.ts'
-import { docker, type Engine } from './docker.ts'
-import { type GoProgram, goProgram } from './go-programs.ts'
+import type { Engine } from './docker.ts'
+import { type GoProgram, goProgram, moduleOf } from './go-programs.ts'
+import { buildTree, copyInto, importTree, librariesOf, temporaryFolder, withTree } from './image-tree.ts'
 
 export interface StandIn {
+  /** A word of its label: an image with another one is built anew. */
   readonly madeOf: string
   /** Images that have to be there first. */
   readonly needs: readonly string[]
-  make(engine: Engine, name: string): Promise<void>
+  /** @param label the instruction that sets its label */
+  make(engine: Engine, name: string, label: string): Promise<void>
 }
 
-/** The label of an image that stands in for another. */
+/** The label of an image that stands in for another; its value is `madeOf`. */
 export const standInLabel = 'lockkeeper.stand-in'
 
 const debian = 'debian:bookworm-slim'
 const caBundle = '/etc/ssl/certs/ca-certificates.crt'
+const node = `Node ${process.versions.node} of this machine`
+
+const standIns: readonly [RegExp, StandIn][] = [
+  [/^debian:bookworm-slim$/, { madeOf: 'debootstrap', needs: [], make: debianImage }],
+  [/^node:24[.\d]*-bookworm-slim$/, { madeOf: `${debian}, ${node}, npm`, needs: [debian], make: nodeImage }],
+  [
+    /^gcr\.io\/distroless\/nodejs24-debian\d+:nonroot$/,
+    { madeOf: `${node} and its libraries`, needs: [], make: distrolessImage },
+  ],
+  [/^versity\/versitygw:/, goImage('versitygw')],
+  [/^quay\.io\/minio\/minio:/, goImage('minio')],
+]
 
 /** Undefined where there is none. */
 export function standInFor(name: string): StandIn | undefined {
-  return standIns.find(({ image }) => image.test(name))?.standIn
+  return standIns.find(([image]) => image.test(name))?.[1]
 }
 
-const standIns: readonly { readonly image: RegExp; readonly standIn: StandIn }[] = [
-  {
-    image: /^debian:bookworm-slim$/,
-    standIn: { madeOf: 'debootstrap', needs: [], make: debianImage },
-  },
-  {
-    image: /^node:24[.\d]*-bookworm-slim$/,
-    standIn: {
-      madeOf: `${debian}, Node ${process.versions.node} and npm of this machine`,
-      needs: [debian],
-      make: nodeImage,
-    },
-  },
-  {
-    image: /^gcr\.io\/distroless\/nodejs24-debian\d+:nonroot$/,
-    standIn: {
-      madeOf: `Node ${process.versions.node} of this machine and its libraries`,
-      needs: [],
-      make: distrolessImage,
-    },
-  },
-  { image: /^versity\/versitygw:/, standIn: goImage('versitygw') },
-  { image: /^quay\.io\/minio\/minio:/, standIn: goImage('minio') },
-]
-
-async function debianImage(engine: Engine, name: string): Promise<void> {
+async function debianImage(engine: Engine, name: string, label: string): Promise<void> {
   if ((await programsNamed('debootstrap')).length === 0) await install(['debootstrap'])
   await withTree(async tree => {
     await run('debootstrap', ['--variant=minbase', 'bookworm', tree])
-    await importTree(engine, tree, name, 'debootstrap', ['CMD ["bash"]'])
+    await importTree(engine, tree, name, ['CMD ["bash"]', label])
   })
 }
 
-async function nodeImage(engine: Engine, name: string): Promise<void> {
+async function nodeImage(engine: Engine, name: string, label: string): Promise<void> {
+  const [npm] = await programsNamed('npm')
+  if (npm === undefined) throw new Error('The tests need npm: please install it.')
+  const npmFolder = dirname(dirname(await realpath(npm)))
   await withTree(async tree => {
-    const [npm] = await programsNamed('npm')
-    if (npm === undefined) throw new Error('The tests need npm: please install it.')
-    const npmFolder = dirname(dirname(await realpath(npm)))
     const [bin, modules] = [join(tree, 'usr/local/bin'), join(tree, 'usr/local/lib/node_modules')]
     await mkdir(bin, { recursive: true })
     await copyFile(process.execPath, join(bin, 'node'))
     await cp(npmFolder, join(modules, 'npm'), { recursive: true })
     for (const program of ['npm', 'npx'])
       await symlink(`../lib/node_modules/npm/bin/${program}-cli.js`, join(bin, program))
-    await buildTree(engine, tree, name, [`FROM ${debian}`, 'COPY usr /usr', 'CMD ["node"]', label('Node and npm')])
+    await buildTree(engine, tree, name, [`FROM ${debian}`, 'COPY usr /usr', 'CMD ["node"]', label])
   })
 }
 
-async function distrolessImage(engine: Engine, name: string): Promise<void> {
+const passwd = `root:x:0:0:root:/root:/sbin/nologin
+nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
+`
+
+async function distrolessImage(engine: Engine, name: string, label: string): Promise<void> {
   await withTree(async tree => {
     await mkdir(join(tree, 'nodejs/bin'), { recursive: true })
     await copyFile(process.execPath, join(tree, 'nodejs/bin/node'))
-    for (const library of await librariesOf(process.execPath)) await copyInto(tree, library)
-    await copyInto(tree, caBundle)
-    await writeFile(
-      join(tree, 'etc/passwd'),
-      'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n',
-    )
+    for (const file of [...(await librariesOf(process.execPath)), caBundle]) await copyInto(tree, file)
+    await writeFile(join(tree, 'etc/passwd'), passwd)
     await writeFile(join(tree, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\n')
-    await mkdir(join(tree, 'tmp'))
-    await chmod(join(tree, 'tmp'), 0o1777)
-    await mkdir(join(tree, 'home/nonroot'), { recursive: true })
-    await chmod(join(tree, 'home/nonroot'), 0o700)
-    await chown(join(tree, 'home/nonroot'), 65532, 65532)
-    await importTree(engine, tree, name, 'Node and its libraries', [
+    await temporaryFolder(tree)
+    const home = join(tree, 'home/nonroot')
+    await mkdir(home, { recursive: true })
+    await chmod(home, 0o700)
+    await chown(home, 65532, 65532)
+    await importTree(engine, tree, name, [
       'ENTRYPOINT ["/nodejs/bin/node"]',
       'USER 65532',
       'WORKDIR /home/nonroot',
+      'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       `ENV SSL_CERT_FILE=${caBundle}`,
+      label,
     ])
   })
 }
 
+/** One program on nothing. */
 function goImage(program: GoProgram): StandIn {
-  return {
-    madeOf: 'go install',
-    needs: [],
-    make: async (engine, name) => {
-      const path = await goProgram(program)
-      await withTree(async tree => {
-        await mkdir(join(tree, 'data'))
-        await mkdir(join(tree, 'tmp'))
-        await chmod(join(tree, 'tmp'), 0o1777)
-        await copyInto(tree, caBundle)
-        await copyFile(path, join(tree, program))
-        await importTree(engine, tree, name, 'go install', [`ENTRYPOINT ["/${program}"]`])
-      })
-    },
+  const make = async (engine: Engine, name: string, label: string) => {
+    const path = await goProgram(program)
+    await withTree(async tree => {
+      await mkdir(join(tree, 'data'))
+      await temporaryFolder(tree)
+      await copyInto(tree, caBundle)
+      await copyFile(path, join(tree, program))
+      await importTree(engine, tree, name, [`ENTRYPOINT ["/${program}"]`, label])
+    })
   }
-}
-
-/** The files that the dynamic linker loads for a program. */
-async function librariesOf(program: string): Promise<string[]> {
-  const lines = (await run('ldd', [program])).split('\n')
-  return lines.flatMap(line => /(?:=> )?(\/\S+) \(0x/.exec(line)?.[1] ?? [])
-}
-
-/** A copy of what is at that path, at the same path of the tree. */
-async function copyInto(tree: string, path: string): Promise<void> {
-  await mkdir(join(tree, dirname(path)), { recursive: true })
-  await copyFile(path, join(tree, path))
-}
-
-async function withTree(work: (tree: string) => Promise<void>): Promise<void> {
-  const tree = await mkdtemp(join(tmpdir(), 'lockkeeper-stand-in-'))
-  await chmod(tree, 0o755)
-  try {
-    await work(tree)
-  } finally {
-    await rm(tree, { recursive: true, force: true })
-  }
-}
-
-/** One layer from a folder, and Dockerfile instructions for its configuration. */
-async function importTree(engine: Engine, tree: string, name: string, madeOf: string, changes: readonly string[]) {
-  const archive = `${tree}.tar`
-  try {
-    await run('tar', ['--numeric-owner', '--sort=name', '-C', tree, '-cf', archive, '.'])
-    const options = [...changes, label(madeOf)].flatMap(change => ['--change', change])
-    await docker(engine, ['import', ...options, archive, name])
-  } finally {
-    await rm(archive, { force: true })
-  }
-}
-
-async function buildTree(engine: Engine, tree: string, name: string, dockerfile: readonly string[]): Promise<void> {
-  await writeFile(join(tree, 'Dockerfile'), `${dockerfile.join('\n')}\n`)
-  await docker(engine, ['build', '--quiet', '--tag', name, tree])
-}
-
-function label(madeOf: string): string {
-  return `LABEL ${standInLabel}="${madeOf}"`
+  return { madeOf: moduleOf(program), needs: [], make }
 }

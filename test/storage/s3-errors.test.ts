@@ -1,6 +1,7 @@
 /** What a person is told when an object store says no, and that it never contains a secret. */
 
 import { execFile } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { inspect, promisify } from 'node:util'
@@ -317,8 +318,22 @@ describe('credentials', () => {
   })
 })
 
-it('the errors are documented', async () => {
+it('the permissions are documented, and what the documentation quotes is what is said', async () => {
   const page = await readFile(new URL('../../docs/storage.md', import.meta.url), 'utf8')
+  const sources = globSync('src/storage/**/*.ts').map(path => readFileSync(path, 'utf8'))
+  const source = sources.join('\n')
+  const rows = page.split('\n').filter(line => /^\| \d\d \|/.test(line))
+  expect(rows.length).toBeGreaterThan(20)
+  const quoted = rows.flatMap(row =>
+    [...(row.split('|')[2] as string).matchAll(/`([^`]+)`/g)].map(([, text]) => text as string),
+  )
+  const pieces = quoted.flatMap(text =>
+    text
+      .split('...')
+      .map(piece => piece.trim())
+      .filter(piece => piece !== ''),
+  )
+  expect(pieces.filter(piece => !source.includes(piece))).toEqual([])
   for (const permission of ['s3:GetObject', 's3:PutObject', 's3:ListBucket', 's3:DeleteObject'])
     expect(page).toContain(permission)
 })

@@ -6,49 +6,40 @@ import type { ObjectStore } from '../../src/storage/object-store.ts'
 import type { S3Options } from '../../src/storage/s3/options.ts'
 import { s3Store } from '../../src/storage/s3.ts'
 import { bytes, keys, read, text } from './contents.ts'
-import { type FaultyProxy, faultyProxy, s3Error } from './faulty-proxy.ts'
+import { faultyProxy, s3Error } from './faulty-proxy.ts'
 import { freePort, type S3Server, startS3Server } from './s3-servers.ts'
 
-describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', which => {
-  let server: S3Server
-  let bucket: string
-  let number = 0
+const servers: Partial<Record<Which, { server: S3Server; bucket: string }>> = {}
+let number = 0
 
-  beforeAll(async () => {
-    server = await startS3Server(which)
-    bucket = await server.bucket()
-  })
-  afterAll(() => server?.stop())
-
-  /** A store that reaches the server through a proxy, and one that reaches it directly; both have written before. */
-  async function stores(
-    options: S3Options = {},
-  ): Promise<{ store: ObjectStore; direct: ObjectStore; proxy: FaultyProxy }> {
-    const proxy = await faultyProxy(server.port)
-    const url = `s3://${bucket}/t${++number}`
-    const through = { ...server.options, endpoint: `http://127.0.0.1:${proxy.port}`, ...options }
-    const store = await opened(url, through)
-    const direct = await opened(url, server.options)
-    await store.putIfAbsent('before', bytes('before'))
-    await store.putIfUnchanged('before', bytes('before'), (await store.head('before'))!.etag)
-    return { store, direct, proxy }
+beforeAll(async () => {
+  for (const which of ['versitygw', 'minio'] as const) {
+    const server = await startS3Server(which)
+    servers[which] = { server, bucket: await server.bucket() }
   }
+})
+afterAll(async () => {
+  for (const { server } of Object.values(servers)) await server.stop()
+})
 
-  it('a reset before the request is gone through by another attempt', async () => {
-    const { store, direct, proxy } = await stores()
-    proxy.fault(/./, { reset: true }, 3)
-    expect(await store.putIfAbsent('a', bytes('a'))).toBe('stored')
-    proxy.fault(/./, { reset: true })
-    expect(await text(store, 'a')).toBe('a')
-    proxy.fault(/./, { reset: true })
-    expect(await keys(store, '')).toEqual(['a', 'before'])
-    proxy.fault(/./, { reset: true })
-    await store.deleteMany(['a'])
-    expect(await direct.head('a')).toBeUndefined()
-  })
+type Which = 'versitygw' | 'minio'
 
+/** A store that reaches the server through a proxy, and one that reaches it directly; both have written before. */
+async function stores(which: Which, options: S3Options = {}) {
+  const { server, bucket } = servers[which]!
+  const proxy = await faultyProxy(server.port)
+  const prefix = `t${++number}`
+  const url = `s3://${bucket}/${prefix}`
+  const store = await opened(url, { ...server.options, endpoint: `http://127.0.0.1:${proxy.port}`, ...options })
+  const direct = await opened(url, server.options)
+  await store.putIfAbsent('before', bytes('before'))
+  await store.putIfUnchanged('before', bytes('before'), (await store.head('before'))!.etag)
+  return { store, direct, proxy, prefix }
+}
+
+describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', which => {
   it('a request that is cut off half-way leaves nothing, and is made again', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     const body = randomBytes(3_000_000)
     proxy.fault(/^PUT/, { cutRequest: 1_000_000 }, 2)
     expect(await store.putIfAbsent('a', body)).toBe('stored')
@@ -56,7 +47,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a lost answer to a first write: it is ours, so it is stored', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     proxy.fault(/^PUT/, { loseAnswer: true }, 2)
     expect(await store.putIfAbsent('a', bytes('mine'))).toBe('stored')
     expect(await text(direct, 'a')).toBe('mine')
@@ -64,14 +55,14 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a lost answer to a write that came second: it is not ours, also with the same content', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     await direct.putIfAbsent('a', bytes('same'))
     proxy.fault(/^PUT/, { loseAnswer: true })
     expect(await store.putIfAbsent('a', bytes('same'))).toBe('exists')
   })
 
   it('a lost answer to a replacement: it is ours, so it is stored', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     await store.putIfAbsent('a', bytes('one'))
     proxy.fault(/^PUT/, { loseAnswer: true })
     expect(await store.putIfUnchanged('a', bytes('two'), (await store.head('a'))!.etag)).toBe('stored')
@@ -79,7 +70,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a lost answer to a replacement that came second: it is not ours', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     await store.putIfAbsent('a', bytes('one'))
     const { etag } = (await store.head('a'))!
     await direct.putIfUnchanged('a', bytes('theirs'), etag)
@@ -89,14 +80,14 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a content that arrives changed is refused by the server, and sent again', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     proxy.fault(/^PUT/, { corrupt: true })
     expect(await store.putIfAbsent('a', bytes('untouched'))).toBe('stored')
     expect(await text(direct, 'a')).toBe('untouched')
   })
 
   it('a list of objects to delete that arrives changed is refused by the server, and sent again', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     await store.putIfAbsent('a', bytes('a'))
     proxy.fault(/^POST/, { corrupt: true })
     await store.deleteMany(['a'])
@@ -104,7 +95,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a content that breaks off half-way is read on from there', async () => {
-    const { store, proxy } = await stores()
+    const { store, proxy } = await stores(which)
     const body = randomBytes(4_000_000)
     await store.putIfAbsent('a', body)
     proxy.fault(/^GET/, { cutAnswer: 1_500_000 }, 2)
@@ -115,7 +106,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a content that breaks off and is another one then is an error, not a mixture', async () => {
-    const { store, direct, proxy } = await stores()
+    const { store, direct, proxy } = await stores(which)
     await store.putIfAbsent('a', randomBytes(2_000_000))
     proxy.fault(/^GET/, { cutAnswer: 500_000 })
     const reader = (await store.get('a'))!.getReader()
@@ -130,8 +121,46 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
     })
   })
 
+  it('a listing that breaks off is asked for again', async () => {
+    const { store, proxy } = await stores(which)
+    const names = Array.from({ length: 50 }, (_, i) => `x/${i}`)
+    await Promise.all(names.map(key => store.putIfAbsent(key, bytes(key))))
+    proxy.fault(/^GET.*list-type/, { cutAnswer: 2_000 }, 2)
+    expect(await keys(store, 'x/')).toEqual(names.toSorted())
+  })
+
+  it('objects that could not be deleted are deleted with the next attempt, and one that may not be is named', async () => {
+    const { store, proxy, direct, prefix } = await stores(which)
+    await store.putIfAbsent('a', bytes('a'))
+    const entry = (code: string) => `<Error><Key>${prefix}/a</Key><Code>${code}</Code><Message>No.</Message></Error>`
+    const partly = (code: string) => `<?xml version="1.0"?><DeleteResult>${entry(code)}</DeleteResult>`
+    proxy.fault(/^POST/, { answer: [200, { 'Content-Type': 'application/xml' }, partly('InternalError')] }, 2)
+    await store.deleteMany(['a', 'before'])
+    expect(await keys(direct, '')).toEqual(['before'])
+    proxy.fault(/^POST/, { answer: [200, { 'Content-Type': 'application/xml' }, partly('AccessDenied')] })
+    await expect(store.deleteMany(['a'])).rejects.toMatchObject({
+      code: 'denied',
+      message: expect.stringMatching(/s3:DeleteObject is not allowed: .*t\d+\/a: No\./),
+    })
+  })
+})
+
+describe('with any server behind a bad network', () => {
+  it('a reset before the request is gone through by another attempt', async () => {
+    const { store, direct, proxy } = await stores('versitygw')
+    proxy.fault(/./, { reset: true }, 3)
+    expect(await store.putIfAbsent('a', bytes('a'))).toBe('stored')
+    proxy.fault(/./, { reset: true })
+    expect(await text(store, 'a')).toBe('a')
+    proxy.fault(/./, { reset: true })
+    expect(await keys(store, '')).toEqual(['a', 'before'])
+    proxy.fault(/./, { reset: true })
+    await store.deleteMany(['a'])
+    expect(await direct.head('a')).toBeUndefined()
+  })
+
   it('a content that breaks off again and again is an error that says so', async () => {
-    const { store, proxy } = await stores({ attempts: 3 })
+    const { store, proxy } = await stores('versitygw', { attempts: 3 })
     await store.putIfAbsent('a', randomBytes(2_000_000))
     proxy.fault(/^GET/, { cutAnswer: 500_000 })
     proxy.fault(/^GET/, { reset: true }, 10)
@@ -142,16 +171,8 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
     })
   })
 
-  it('a listing that breaks off is asked for again', async () => {
-    const { store, proxy } = await stores()
-    const names = Array.from({ length: 50 }, (_, i) => `x/${i}`)
-    await Promise.all(names.map(key => store.putIfAbsent(key, bytes(key))))
-    proxy.fault(/^GET.*list-type/, { cutAnswer: 2_000 }, 2)
-    expect(await keys(store, 'x/')).toEqual(names.toSorted())
-  })
-
   it('a server that says nothing is given up after the idle time, and asked again', async () => {
-    const { store, proxy } = await stores({ timeouts: { idle: 300 } })
+    const { store, proxy } = await stores('versitygw', { timeouts: { idle: 300 } })
     proxy.fault(/^PUT/, { stall: true })
     expect(await store.putIfAbsent('a', bytes('a'))).toBe('stored')
     proxy.fault(/^GET/, { stall: true })
@@ -159,7 +180,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a server that never says anything is an error of the storage', async () => {
-    const { store, proxy } = await stores({ timeouts: { idle: 200 }, attempts: 2 })
+    const { store, proxy } = await stores('versitygw', { timeouts: { idle: 200 }, attempts: 2 })
     proxy.fault(/./, { stall: true }, 100)
     const slow = {
       code: 'storage',
@@ -174,7 +195,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a server that sends a byte now and then is given up when the time for the whole is over', async () => {
-    const { store, proxy } = await stores({ timeouts: { operation: 1_500 } })
+    const { store, proxy } = await stores('versitygw', { timeouts: { operation: 1_500 } })
     await store.putIfAbsent('a', randomBytes(1_000_000))
     proxy.fault(/^(GET|HEAD)/, { trickle: 10 }, 100)
     const late = { code: 'storage', message: expect.stringMatching(/no success within [\d.]+ s/) }
@@ -183,7 +204,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a reader that takes its time does not lose the connection for good', async () => {
-    const { store, direct } = await stores({ timeouts: { idle: 300 } })
+    const { store, direct } = await stores('versitygw', { timeouts: { idle: 300 } })
     const body = randomBytes(8_000_000)
     await direct.putIfAbsent('a', body)
     const parts: Uint8Array[] = []
@@ -197,7 +218,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('an overloaded server is asked again later', async () => {
-    const { store, proxy } = await stores()
+    const { store, proxy } = await stores('versitygw')
     const slowDown = s3Error('SlowDown', 'Please reduce your request rate.')
     proxy.fault(/^PUT/, { answer: [503, { 'Content-Type': 'application/xml', 'Retry-After': '1' }, slowDown] }, 1)
     const began = performance.now()
@@ -208,7 +229,7 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
   })
 
   it('a conflict between two conditional writes is tried again', async () => {
-    const { store, proxy } = await stores()
+    const { store, proxy } = await stores('versitygw')
     const conflict = s3Error(
       'ConditionalRequestConflict',
       'A conflicting conditional operation is currently in progress.',
@@ -219,23 +240,8 @@ describe.each(['versitygw', 'minio'] as const)('with %s behind a bad network', w
     expect(await store.putIfAbsent('a', bytes('a'))).toBe('exists')
   })
 
-  it('objects that could not be deleted are deleted with the next attempt, and one that may not be is named', async () => {
-    const { store, proxy, direct } = await stores()
-    await store.putIfAbsent('a', bytes('a'))
-    const entry = (code: string) => `<Error><Key>t${number}/a</Key><Code>${code}</Code><Message>No.</Message></Error>`
-    const partly = (code: string) => `<?xml version="1.0"?><DeleteResult>${entry(code)}</DeleteResult>`
-    proxy.fault(/^POST/, { answer: [200, { 'Content-Type': 'application/xml' }, partly('InternalError')] }, 2)
-    await store.deleteMany(['a', 'before'])
-    expect(await keys(direct, '')).toEqual(['before'])
-    proxy.fault(/^POST/, { answer: [200, { 'Content-Type': 'application/xml' }, partly('AccessDenied')] })
-    await expect(store.deleteMany(['a'])).rejects.toMatchObject({
-      code: 'denied',
-      message: expect.stringMatching(/s3:DeleteObject is not allowed: .*t\d+\/a: No\./),
-    })
-  })
-
   it('does no more at once than it may, and uses its connections again', async () => {
-    const { store, proxy } = await stores({ concurrency: 3 })
+    const { store, proxy } = await stores('versitygw', { concurrency: 3 })
     const before = proxy.connections
     await Promise.all(Array.from({ length: 60 }, (_, i) => store.putIfAbsent(`${i}`, bytes('x'))))
     await Promise.all(Array.from({ length: 30 }, (_, i) => text(store, `${i}`)))

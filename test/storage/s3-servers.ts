@@ -1,22 +1,18 @@
-/**
- * Real S3 servers for tests, as processes on loopback: versitygw and MinIO. The programs come from
- * `~/.cache/lockkeeper-test/bin`, or, when they are not there, are built there with Go.
- */
+/** Real S3 servers for tests, as processes on loopback: versitygw and MinIO. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import { type AddressInfo, createServer } from 'node:net'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { connect } from '../../src/storage/s3/client.ts'
 import type { S3Credentials, S3Options } from '../../src/storage/s3/options.ts'
+import { goProgram } from '../environment/go-programs.ts'
 import { scratch } from './machine.ts'
 
 export const credentials = { accessKeyId: 'lockkeeper-test', secretAccessKey: 'the-secret-of-the-tests' }
@@ -38,13 +34,10 @@ export interface ServerSettings {
   readonly region?: string
   /** PEM files of a certificate for TLS. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string }
-  /** Domain under which buckets are host names. */
-  readonly domain?: string
 }
 
 interface Kind {
   readonly name: string
-  readonly module: string
   readonly ready: string
   command(port: number, data: string, settings: ServerSettings): { args: string[]; env: Record<string, string> }
 }
@@ -52,13 +45,11 @@ interface Kind {
 const kinds: Record<'versitygw' | 'minio', Kind> = {
   versitygw: {
     name: 'versitygw',
-    module: 'github.com/versity/versitygw/cmd/versitygw',
     ready: '/health',
-    command: (port, data, { region = 'us-east-1', tls, domain }) => ({
+    command: (port, data, { region = 'us-east-1', tls }) => ({
       args: [
         ...['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive', '--health', '/health'],
         ...(tls ? ['--cert', tls.cert, '--key', tls.key] : []),
-        ...(domain ? ['--virtual-domain', domain] : []),
         ...['--iam-dir', join(data, '..', 'users'), 'posix', data],
       ],
       env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
@@ -66,9 +57,8 @@ const kinds: Record<'versitygw' | 'minio', Kind> = {
   },
   minio: {
     name: 'MinIO',
-    module: 'github.com/minio/minio',
     ready: '/minio/health/live',
-    command: (port, data, { region = 'us-east-1', domain }) => ({
+    command: (port, data, { region = 'us-east-1' }) => ({
       args: ['server', '--quiet', '--address', `127.0.0.1:${port}`, data],
       env: {
         MINIO_ROOT_USER: credentials.accessKeyId,
@@ -76,13 +66,10 @@ const kinds: Record<'versitygw' | 'minio', Kind> = {
         MINIO_SITE_REGION: region,
         MINIO_BROWSER: 'off',
         MINIO_UPDATE: 'off',
-        ...(domain ? { MINIO_DOMAIN: domain } : {}),
       },
     }),
   },
 }
-
-const bin = join(homedir(), '.cache', 'lockkeeper-test', 'bin')
 
 /** Milliseconds until a server has to answer. */
 const startTimeout = 30_000
@@ -90,7 +77,7 @@ const startTimeout = 30_000
 /** Starts a server with nothing in it and waits until it answers. */
 export async function startS3Server(which: keyof typeof kinds, settings: ServerSettings = {}): Promise<S3Server> {
   const kind = kinds[which]
-  const program = await programOf(which, kind)
+  const program = await goProgram(which)
   const port = await freePort()
   const folder = await mkdtemp(join(scratch, `lockkeeper-${which}-`))
   for (const name of ['data', 'users']) await mkdir(join(folder, name))
@@ -148,17 +135,6 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
       return user
     },
   }
-}
-
-async function programOf(name: string, { module }: Kind): Promise<string> {
-  const program = join(bin, name)
-  if (!existsSync(program)) {
-    process.stderr.write(`building ${module} for the tests, once; this takes a few minutes\n`)
-    await promisify(execFile)('go', ['install', '-ldflags', '-s -w', `${module}@latest`], {
-      env: { ...process.env, GOBIN: bin, CGO_ENABLED: '0' },
-    })
-  }
-  return program
 }
 
 /** Asks until it answers, it ended, or the time is over. */

@@ -76,9 +76,10 @@ export function expectOk(ran: Ran): void {
 /** It ended with this code, named every culprit, said what to do next, and showed nobody a stack trace. */
 export function expectRefused(ran: Ran, exit: number, ...culprits: readonly (string | RegExp)[]): void {
   expect(ran, ran.output).toMatchObject({ exit, signal: null })
-  for (const culprit of culprits) expect(ran.output).toMatch(culprit)
   expect(ran.output).not.toMatch(stackTrace)
-  expect(errorOf(ran).hint).toMatch(/\w/)
+  const { hint, msg } = errorOf(ran)
+  for (const culprit of culprits) expect(`${msg}\n${hint}`).toMatch(culprit)
+  expect(hint).toMatch(/\w/)
 }
 
 /** The last log line, which is the error. Of a run whose log is JSON. */
