@@ -77,7 +77,6 @@ const systemErrors: Readonly<Record<string, ErrorCode>> = {
   EACCES: 'denied',
   EPERM: 'denied',
   EROFS: 'denied',
-  ELOOP: 'config',
   ENAMETOOLONG: 'config',
 }
 

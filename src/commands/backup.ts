@@ -26,6 +26,7 @@ export const backup = command({
       actor: actorOf(config),
       listener,
       signal,
+      viewInProcess: true,
     })
     const { id, manifest, stored } = result
     const sentence = `Backup ${id}: ${formatBytes(manifest.database.bytes)}, ${formatBytes(stored.bytes)} of it new.`

@@ -34,6 +34,7 @@ export const restore = command({
       actor: actorOf(config),
       listener,
       signal,
+      viewInProcess: true,
     })
     const { bytes, database, level, restored, safety } = result
     const sentence = `${database} is ${restored} now, at ${level ?? 'no level'} (${formatBytes(bytes)}).`

@@ -2,6 +2,8 @@
  * Every setting of the command line, declared once: its flag, its environment variable, what it means, its default and
  * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
  */
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import envVar from 'env-var'
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { parseDuration } from '../units.ts'
@@ -11,9 +13,13 @@ const accessors = {
   asDuration: (value: string) => parseDuration(value),
   asDatabase: (value: string) => databasePath(value, process.cwd()),
   asRepository: (value: string) => {
-    // Not the value itself: some URLs carry a password. The store judges the rest.
-    if (!/^(file|s3):\/\//i.test(value)) throw new Error('should be s3://bucket/prefix or file:///absolute/path')
-    return value
+    // The store judges the rest. Only a path is repeated: some URLs carry a password.
+    if (/^(file|s3):\/\//i.test(value)) return value
+    throw new Error(
+      isAbsolute(value)
+        ? `a repository is a URL: ${pathToFileURL(value).href}`
+        : 'a repository is s3://bucket/prefix or file:///absolute/path',
+    )
   },
   asGlobs: (value: string) =>
     value

@@ -191,7 +191,7 @@ export class DatabaseProcess implements Workspace {
 
   #unexpectedEnd(code: number | null, killedBy: string | null): LockkeeperError {
     const how = killedBy === null ? `with exit code ${code}` : `by ${killedBy}`
-    const thrown = this.#errors.split('\n').find(line => /^(?:\w*Error\b|FATAL ERROR)/.test(line))
+    const thrown = this.#errors.split('\n').find(line => /^(?:\[?\w*(?:Error|Rejection)\b|FATAL ERROR)/.test(line))
     const why = thrown === undefined ? '' : `: ${thrown}`
     return new LockkeeperError('internal', `the process that held the database was ended ${how}${why}`, {
       hint:

@@ -7,7 +7,7 @@
  */
 import { LockkeeperError } from '../errors.ts'
 import type { DatabaseProcess } from './child-process.ts'
-import { fileUri, realDatabasePath, refuseOrphans, sizeOfDatabase } from './location.ts'
+import { fileUri, realDatabasePath, sizeOfDatabase } from './location.ts'
 import { type LockOptions, openWhenFree } from './lock.ts'
 
 export interface ExclusiveOptions extends LockOptions {
@@ -25,13 +25,10 @@ const takeLock = 'PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT'
 export async function openExclusive(path: string, options: ExclusiveOptions): Promise<DatabaseProcess> {
   const { create = false } = options
   const file = await realDatabasePath(path)
-  const bytes = await sizeOfDatabase(file)
-  if (bytes === undefined && !create)
+  if ((await sizeOfDatabase(file)) === undefined && !create)
     throw new LockkeeperError('missing', `there is no database at ${file}`, {
       hint: 'Is DATABASE_URL right, and the volume mounted?',
     })
-  if (bytes === undefined || bytes === 0)
-    await refuseOrphans(file, bytes === undefined ? 'is not there' : 'has 0 bytes')
   const location = fileUri(file, { mode: create ? 'rwc' : 'rw' })
   return openWhenFree(file, { location, first: takeLock }, options)
 }

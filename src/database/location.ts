@@ -24,12 +24,7 @@ export function fileUri(path: string, parameters: Readonly<Record<string, string
 
 /** Size in bytes; undefined when there is no such file. By path, which leaves the locks of a process alone. */
 export async function fileSize(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw explainSystemError(error, `cannot look at ${path}`)
-  }
+  return (await orExplain(stat(path).catch(ifMissing), `cannot look at ${path}`))?.size
 }
 
 /**
@@ -81,8 +76,7 @@ export interface InspectOptions {
 export async function inspectFile(path: string, { inProcess = false, signal }: InspectOptions = {}): Promise<Presence> {
   const file = await realDatabasePath(path)
   if (inProcess) return inspectWith(file, readStart)
-  const bytes = await sizeOfDatabase(file)
-  if (bytes === undefined || bytes === 0) return inspectWith(file, readStart)
+  if (((await sizeOfDatabase(file)) ?? 0) === 0) return inspectWith(file, readStart)
   const child = DatabaseProcess.start(signal)
   try {
     return await inspectWith(file, (at, count) => child.readStart(at, count))
@@ -94,10 +88,8 @@ export async function inspectFile(path: string, { inProcess = false, signal }: I
 /** As `inspectFile`, for a path from `realDatabasePath`. @param readHeader how to read the database file */
 export async function inspectWith(file: string, readHeader: ReadStart): Promise<Presence> {
   const bytes = await sizeOfDatabase(file)
-  if (bytes === undefined || bytes === 0) {
-    await refuseOrphans(file, bytes === undefined ? 'is not there' : 'has 0 bytes')
-    return bytes === undefined ? { kind: 'missing' } : { kind: 'empty', bytes }
-  }
+  if (bytes === undefined) return { kind: 'missing' }
+  if (bytes === 0) return { kind: 'empty', bytes }
   const start = await orExplain(readHeader(file, headerBytes), `cannot read the database ${file}`)
   const header = parseHeader(start)
   if (header !== undefined) return { kind: 'database', bytes, header }
@@ -109,34 +101,31 @@ export async function inspectWith(file: string, readHeader: ReadStart): Promise<
 }
 
 /**
- * Size in bytes of what can be a database; undefined when there is nothing.
- * @throws LockkeeperError `invalid` for a folder, a device, a pipe
+ * Size in bytes of what can be opened as a database; undefined when nothing is there, and a new one may be made.
+ * @param file from `realDatabasePath`
+ * @throws LockkeeperError `invalid` for a folder, a device, a pipe; and where the file is empty or gone but a log or
+ * journal of it has content, which opening it would throw away
  */
 export async function sizeOfDatabase(file: string): Promise<number | undefined> {
-  try {
-    const info = await stat(file)
-    if (info.isFile()) return info.size
-    const what = info.isDirectory() ? 'a folder' : 'not a regular file'
-    throw new LockkeeperError('invalid', `${file} is ${what}, not a database`, {
-      hint: 'DATABASE_URL has to name the database file itself.',
-    })
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw explainSystemError(error, `cannot look at the database ${file}`)
-  }
+  const info = await orExplain(stat(file).catch(ifMissing), `cannot look at the database ${file}`)
+  if (info !== undefined && !info.isFile())
+    throw new LockkeeperError(
+      'invalid',
+      `${file} is ${info.isDirectory() ? 'a folder' : 'not a regular file'}, not a database`,
+      { hint: 'DATABASE_URL has to name the database file itself.' },
+    )
+  if (info === undefined || info.size === 0)
+    await refuseOrphans(file, info === undefined ? 'is not there' : 'has 0 bytes')
+  return info?.size
 }
 
-/**
- * Opening a database that is gone or empty beside a log with content would throw away what the log still holds.
- * @throws LockkeeperError `invalid`
- */
-export async function refuseOrphans(file: string, what: string): Promise<void> {
-  const journal = (await journalOf(file)) === 'restores' ? `${file}-journal` : undefined
+async function refuseOrphans(file: string, what: string): Promise<void> {
   const log = ((await fileSize(`${file}-wal`)) ?? 0) > 0 ? `${file}-wal` : undefined
+  const journal = (await journalOf(file)) === 'restores' ? `${file}-journal` : undefined
   const left = log ?? journal
   if (left === undefined) return
   throw new LockkeeperError('invalid', `${file} ${what}, but ${left} has ${await fileSize(left)} bytes of it`, {
-    hint: `Part of a database is left in ${left}: keep a copy of it, then restore (lockkeeper restore --latest) or put the database file back beside it.`,
+    hint: `Part of a database is left in ${left}: put the database file back beside it, or move it away, keep it, and bring back the newest good backup with lockkeeper restore --latest.`,
     details: { path: file, journal: left },
   })
 }
@@ -157,6 +146,10 @@ export async function readStart(path: string, bytes: number): Promise<Uint8Array
   } finally {
     await file.close()
   }
+}
+
+function ifMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error
 }
 
 async function orExplain<T>(work: Promise<T>, doing: string): Promise<T> {

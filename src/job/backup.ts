@@ -3,14 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { BackupResult } from '../backup/create.ts'
 import type { Tier } from '../backup/format.ts'
-import { inspectFile } from '../database/location.ts'
+import { inspectFile, realDatabasePath } from '../database/location.ts'
 import { copySnapshot } from '../database/snapshot.ts'
 import { viewDatabase } from '../database/view.ts'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { step } from './events.ts'
 import type { JobOptions } from './options.ts'
-import { realDatabasePath } from './read.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
 
 export interface BackupJobOptions extends JobOptions {
@@ -22,12 +21,12 @@ export interface BackupJobOptions extends JobOptions {
 
 /** @throws LockkeeperError `missing` when there is no database, or nothing in it; otherwise as the parts it is made of */
 export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
-  const { actor, listener, lockTimeout, note, signal, tiers, tmpdir } = options
+  const { actor, listener, lockTimeout, note, signal, tiers, tmpdir, viewInProcess = false } = options
   const database = await realDatabasePath(options.database)
   const settings = repositoryOf(options)
   if (settings === undefined)
     throw new LockkeeperError('config', 'a backup needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })
-  const presence = await inspectFile(database)
+  const presence = await inspectFile(database, { inProcess: viewInProcess })
   if (presence.kind !== 'database')
     throw new LockkeeperError(
       'missing',
@@ -44,7 +43,7 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
         presence.header.journalMode === 'rollback' ? '; writers waited for it, which they would not in WAL mode' : ''
       return { message: `a consistent copy of ${database} (${formatBytes(presence.bytes)})${waits}`, value: undefined }
     })
-    const viewed = await viewDatabase(copy, describeDatabase)
+    const viewed = await viewDatabase(copy, describeDatabase, { inProcess: true })
     if (!('value' in viewed)) throw new LockkeeperError('internal', 'the private copy has vanished')
     const described = viewed.value
     const facts = {

@@ -1,6 +1,7 @@
 /** Questions about a database that change nothing: `status`, `plan`, `history`. */
 
 import type { Connection } from '../database/connection.ts'
+import { realDatabasePath } from '../database/location.ts'
 import { type Viewed, viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
@@ -16,7 +17,6 @@ import { loadMigrations } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
 import { type Look, look, lookAtNothing } from './look.ts'
 import type { DeployOptions } from './options.ts'
-import { realDatabasePath } from './read.ts'
 
 type Asked = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'viewInProcess' | 'signal'>
 

@@ -90,7 +90,11 @@ export async function lookFirst(
     } catch (error) {
       // Behind the lock, SQLite recovers what is to be recovered, and what is in use is waited for.
       if (!needsRecovery(error) && !(error instanceof LockkeeperError && error.code === 'busy')) throw error
-      const value = { presence: await inspectFile(database), empty: false, look: undefined }
+      const value = {
+        presence: await inspectFile(database, { inProcess: viewInProcess }),
+        empty: false,
+        look: undefined,
+      }
       return { message: `not without the lock: ${messageOf(error)}`, value }
     }
   })

@@ -30,7 +30,14 @@ export async function carryOut(
   undertaking: Undertaking,
 ): Promise<ChangeResult> {
   const { listener } = options
-  warn(listener, undertaking.warnings)
+  // Said once, however many batches find the same.
+  const warnings = new Set<string>()
+  const notice = (found: readonly Finding[]) => {
+    const news = found.filter(({ message }) => !warnings.has(message))
+    warn(listener, news)
+    for (const { message } of news) warnings.add(message)
+  }
+  notice(undertaking.warnings)
   const context: ChangeContext = {
     table: undertaking.table,
     drift: options.drift,
@@ -41,7 +48,6 @@ export async function carryOut(
     redact: options.redact ?? (text => text),
   }
   const versions: { version: string; milliseconds: number }[] = []
-  const warnings = [...undertaking.warnings]
   let first: RowCounts | undefined
   let last: RowCounts = new Map()
   let level = undertaking.from
@@ -49,8 +55,7 @@ export async function carryOut(
   for await (const change of undertaking.changes) {
     const changed = await orRecordFailure(db, change, context, adopted, versions)
     for (const [version, milliseconds] of changed.durations) versions.push({ version, milliseconds })
-    warn(listener, changed.warnings)
-    warnings.push(...changed.warnings)
+    notice(changed.warnings)
     first ??= changed.rows.before
     last = changed.rows.after
     level = change.toLevel
@@ -65,7 +70,7 @@ export async function carryOut(
     versions,
     backup: undertaking.backup,
     repository: urlOf(options.repository),
-    warnings: [...new Set(warnings.map(warning => warning.message))],
+    warnings: [...warnings],
     rows: rowChanges(first ?? last, last),
   }
 }

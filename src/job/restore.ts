@@ -9,7 +9,7 @@ import { fetchBackup } from '../backup/fetch.ts'
 import type { Repository } from '../backup/repository.ts'
 import { type Selection, selectBackup } from '../backup/select.ts'
 import type { Connection } from '../database/connection.ts'
-import { inspectFile, type Presence } from '../database/location.ts'
+import { inspectFile, type Presence, realDatabasePath } from '../database/location.ts'
 import { journalModeOf, openForReplacement, replaceContent } from '../database/replace.ts'
 import { LockkeeperError } from '../errors.ts'
 import { inspectCopy } from '../sandbox/inspect.ts'
@@ -19,7 +19,6 @@ import { integrityCheck, quickCheck } from '../validation/integrity.ts'
 import { inPrivateFolder } from './backup.ts'
 import { step } from './events.ts'
 import type { JobOptions } from './options.ts'
-import { realDatabasePath } from './read.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
 
 export interface RestoreOptions extends JobOptions {
@@ -50,7 +49,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     throw new LockkeeperError('config', 'a restore needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })
   const database = await realDatabasePath(options.database)
   const target = options.to ?? database
-  const presence = await inspectFile(target)
+  const presence = await inspectFile(target, { inProcess: options.viewInProcess ?? false })
   if (options.to !== undefined && presence.kind !== 'missing')
     throw new LockkeeperError('usage', `${target} is there already`, {
       hint: '--to takes the name of a file that is not there yet.',

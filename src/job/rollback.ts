@@ -1,5 +1,6 @@
 /** Taking migrations back: the same steps and guards as a deploy, with the downs. */
 
+import { realDatabasePath } from '../database/location.ts'
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
@@ -11,7 +12,7 @@ import { unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
-import { readMigrations, realDatabasePath } from './read.ts'
+import { readMigrations } from './read.ts'
 import { repositoryOf, wayBack } from './save.ts'
 import { take } from './take.ts'
 

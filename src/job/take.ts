@@ -28,11 +28,11 @@ export async function refuseEmptyVolume(options: DeployOptions, presence: Presen
 
 /** Waits for a database in use; creates one that is not there. */
 export function take(
-  { database, listener, lockTimeout, signal }: JobOptions,
+  { database, listener, lockTimeout, signal, viewInProcess = false }: JobOptions,
   create: boolean,
 ): Promise<DatabaseProcess> {
   return step(listener, 'lock', async () => {
-    const before = await inspectFile(database)
+    const before = await inspectFile(database, { inProcess: viewInProcess })
     const value = await openExclusive(database, {
       create: create && before.kind !== 'database',
       lockTimeout,

@@ -1,6 +1,7 @@
 /** The checks of `validate`, all of them or some parts, on a database that others may be using. */
 import { stat } from 'node:fs/promises'
 import type { Connection } from '../database/connection.ts'
+import { realDatabasePath } from '../database/location.ts'
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { assess, pendingOf } from '../migrations/assess.ts'
@@ -14,7 +15,6 @@ import { concernedTables, findViolations, newViolations } from '../validation/fo
 import { integrityCheck } from '../validation/integrity.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import type { DeployOptions } from './options.ts'
-import { realDatabasePath } from './read.ts'
 
 export type ValidateOptions = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'signal'> & {
   readonly parts: readonly Part[]

@@ -24,7 +24,7 @@ export interface Sections {
   readonly down: Marker | undefined
 }
 
-const marker = /^--[ \t]*migrate:(up|down)(?=\s|$)(.*)$/i
+const marker = /^--[ \t]*migrate:(up|down)(?=\s|$)([^\n]*)$/i
 /** Meant for one, most likely; what follows an overlooked `migrate:down` would run as part of the up. */
 const nearly = /^--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/i
 
@@ -32,7 +32,7 @@ const nearly = /^--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/i
  * A comment, or something in one of the four sorts of quotes. Every file is read at every start, and of most of them
  * nothing is run: so this does not go through all tokens, which takes fifty times as long.
  */
-const commentOrQuoted = /--.*|\/\*[\s\S]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g
+const commentOrQuoted = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g
 
 /** @throws Error with what is wrong with the file */
 export function sectionsOf(text: string): Sections {
@@ -45,14 +45,15 @@ export function sectionsOf(text: string): Sections {
   let between = true
   let end = 0
   for (const { 0: part, index: start } of text.matchAll(commentOrQuoted)) {
-    const code = text.slice(end, start).trim()
-    end = start + part.length
+    const gap = text.slice(end, start)
+    const code = gap.trim()
     const isComment = part.startsWith('-') || part.startsWith('/')
     if (code !== '' || !isComment) {
-      if (found.length === 0) early ??= start - code.length
+      if (found.length === 0) early ??= code === '' ? start : end + gap.indexOf(code)
       begun = true
       between = isComment && code.endsWith(';')
     }
+    end = start + part.length
     if (!isComment) continue
     const line = () => lineAt(text, start)
     const match = marker.exec(part)

@@ -17,16 +17,20 @@ export interface ModuleExports {
 /** How long one module may take to load, in milliseconds. */
 const defaultLimit = 60_000
 
+/** The exit code when nothing is left that could settle a promise that a module awaits; Node has the same. */
+const unsettled = 13
+
 /** Imports one module after the other and says of each what it exports, or why it cannot be imported. */
 const program = `
-process.on('disconnect', () => process.exit())
+process.on('disconnect', () => process.exit(1))
+process.on('beforeExit', () => process.exit(${unsettled}))
 process.once('message', async urls => {
   process.channel.unref()
   for (const url of urls) {
     const answer = await look(url)
     await new Promise(resolve => process.send(answer, resolve))
   }
-  process.exit()
+  process.exit(0)
 })
 async function look(url) {
   try {
@@ -35,8 +39,10 @@ async function look(url) {
     JSON.stringify(exported)
     return { exported }
   } catch (error) {
-    const place = /^file:.*:\\d+$/m.exec(error?.stack ?? '')?.[0] ?? ''
-    return { error: String(error?.message ?? error), line: /:(\\d+)$/.exec(place)?.[1] }
+    const name = decodeURIComponent(new URL(url).pathname.split('/').at(-1))
+    const places = String(error?.stack).split('\\n').filter(text => text.includes(name))
+    const line = places.map(text => /:(\\d+)(?::\\d+)?\\)?$/.exec(text)?.[1]).find(Boolean)
+    return { error: String(error?.message ?? error), line }
   }
 }`
 
@@ -81,9 +87,9 @@ function inspectTogether(urls: readonly string[], limit: number): Promise<(Modul
       timer = setTimeout(kill, limit)
       found.push(read(answer))
     })
-    child.on('close', code => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer)
-      if (found.length < urls.length) found.push(new Error(whyNot(late, code, limit)))
+      if (found.length < urls.length) found.push(new Error(whyNot(late, code ?? signal, limit)))
       resolve(found)
     })
     child.send(urls)
@@ -96,11 +102,8 @@ function read(answer: Answer): ModuleExports | Error {
   return new Error(`it cannot be imported: ${answer.error}${where}`)
 }
 
-/** Node's exit code when nothing is left that could settle a promise that a module awaits. */
-const unsettled = 13
-
-function whyNot(late: boolean, code: number | null, limit: number): string {
+function whyNot(late: boolean, end: number | string | null, limit: number): string {
   if (late) return `it does not finish loading in ${limit / 1000} s`
-  if (code === unsettled) return 'it never finishes loading: it awaits a promise that nothing settles'
-  return `importing it ended the process (exit code ${code}): a migration changes nothing before its up is called`
+  if (end === unsettled) return 'it never finishes loading: it awaits a promise that nothing settles'
+  return `importing it ended the process (${typeof end === 'number' ? `exit code ${end}` : end}): a migration changes nothing before its up is called`
 }

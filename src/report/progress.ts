@@ -9,8 +9,13 @@ const showEvery = 100
 /**
  * Passes events on, and on a terminal shows progress between them.
  * @param next gets every event but progress
+ * @param clock milliseconds from anywhere on
  */
-export function progressLine(output: Output, next: (event: JobEvent) => void): (event: JobEvent) => void {
+export function progressLine(
+  output: Output,
+  next: (event: JobEvent) => void,
+  clock: () => number = () => performance.now(),
+): (event: JobEvent) => void {
   let started: { readonly step: string; readonly at: number } | undefined
   let shown = 0
   return event => {
@@ -21,7 +26,7 @@ export function progressLine(output: Output, next: (event: JobEvent) => void): (
       next(event)
       return
     }
-    const now = performance.now()
+    const now = clock()
     if (started?.step !== event.step) started = { step: event.step, at: now }
     const elapsed = now - started.at
     if (elapsed < showAfter || now - shown < showEvery) return

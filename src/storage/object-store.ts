@@ -35,7 +35,8 @@ export interface ObjectStore {
    * durable, only with `flush()`: after it everything put before is both, in this order: never visible under its key
    * with content that a power cut could still take away. Several puts may run at once. When two batches put the same
    * key at the same time, both may hear `stored`, and the content is that of one of them: so it is for names that
-   * follow from the content. A batch that failed stays failed.
+   * follow from the content. A put that rejects has stored nothing. After a flush that rejected, some of it may be
+   * stored, and the batch is of no further use.
    */
   batch(): Batch
 

@@ -17,7 +17,7 @@ import { mayPass, statusOf } from './s3/attempts.ts'
 import { type Part, resumable } from './s3/body.ts'
 import { connect } from './s3/client.ts'
 import { type Condition, Conditions, type Put, probeName } from './s3/conditions.ts'
-import { notS3 } from './s3/errors.ts'
+import { notS3 } from './s3/explain-answer.ts'
 import type { S3Options } from './s3/options.ts'
 import { type Purpose, Requests } from './s3/requests.ts'
 import { parseS3Url } from './s3/url.ts'
@@ -180,7 +180,7 @@ class S3Store implements ObjectStore {
       this.#bucketSeen = true
       return {
         chunks: body[Symbol.asyncIterator](),
-        size: offset + (answer.ContentLength ?? 0),
+        size: answer.ContentLength === undefined ? undefined : offset + answer.ContentLength,
         etag: bare(answer.ETag),
       }
     } catch (error) {

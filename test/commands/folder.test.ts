@@ -37,8 +37,13 @@ describe('the folder', () => {
     rmSync(join(place.migrations, 'v001_shop.sql'))
     writeFileSync(join(place.migrations, 'README.md'), 'hello')
     writeFileSync(join(place.migrations, '.hidden.sql'), table('hidden'))
-    mkdirSync(join(place.migrations, 'v009_folder.sql'))
     await expectUntouched(place, ['run'], 78, 'no migration', place.migrations)
+  })
+
+  test('that has a folder where a file belongs is refused: was there nothing to mount?', async () => {
+    const place = await shop()
+    mkdirSync(join(place.migrations, 'v009_folder.sql'))
+    await expectUntouched(place, ['run'], 65, 'v009_folder.sql')
   })
 
   test('that is a file is refused', async () => {
@@ -212,6 +217,12 @@ describe('--to', () => {
 })
 
 describe('the repository', () => {
+  test('that names a host for a folder is refused', async () => {
+    const place = await shop()
+    place.migration('v002_carts', table('carts'))
+    expectRefused(await place.run(['run', '--repository', 'file://somewhere/backups']), 78, 'host')
+  })
+
   test('is needed as soon as something is to change', async () => {
     const place = await shop()
     place.migration('v002_carts', table('carts'))
@@ -241,11 +252,11 @@ describe('the repository', () => {
     const place = await shop()
     place.migration('v002_carts', table('carts'))
     const before = traceOf(place.volume)
+    rmSync(place.migrations, { recursive: true })
     for (const [url, why] of [
       ['/backups', 'file:///backups'],
-      ['ftp://somewhere/backups', 'ftp'],
-      ['file://somewhere/backups', 'host'],
-      ['', 'LOCKKEEPER_REPOSITORY'],
+      ['ftp://somewhere/backups', 's3://bucket/prefix or file:///absolute/path'],
+      ['', 'LOCKKEEPER_REPOSITORY (--repository <url>) is empty'],
     ] as const)
       expectRefused(await place.run(['run', '--repository', url]), 78, why)
     expect(traceOf(place.volume)).toEqual(before)

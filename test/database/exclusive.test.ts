@@ -89,6 +89,18 @@ describe.each(modes)('a database in %s mode', mode => {
     expect(await db.all('SELECT n FROM t')).toEqual([{ n: 1 }, { n: 2 }])
   })
 
+  it('is had by one at a time', async () => {
+    const path = await database(mode)
+    const turn = async () => {
+      const db = await take(path, { lockTimeout: 30_000 })
+      const [row] = await db.all<{ n: number }>('SELECT max(n) AS n FROM t')
+      await db.exec(`INSERT INTO t VALUES (${row!.n + 1})`)
+      await db.close()
+    }
+    await Promise.all([turn(), turn(), turn(), turn()])
+    expect(ask(path, 'SELECT n FROM t')).toEqual([[1], [2], [3], [4], [5]])
+  })
+
   it('is left alone when the wait is broken off', async () => {
     const path = await database(mode)
     const peer = await Peer.open(path)

@@ -1,7 +1,7 @@
 /** Starts `holder.ts`, and watches processes come and go. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -42,11 +42,12 @@ export function startHolder(what: string, path: string, user: { uid?: number } =
   }
 }
 
-/** The letter that Linux has for the state of a process (`T`: stopped); undefined when it is gone. */
+/** The letter that Linux has for the state of a process (`T`: stopped); undefined when it is gone, with all its threads. */
 export async function stateOf(pid: number): Promise<string | undefined> {
   const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => [])
   const state = /\) (\w)/.exec(status)?.[1]
-  return state === 'Z' ? undefined : state
+  return state === 'Z' && threads.length <= 1 ? undefined : state
 }
 
 /** Looks again and again until it is so; fails the test with what is asked for when that takes longer than ten seconds. */

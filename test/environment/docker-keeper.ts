@@ -4,7 +4,7 @@
  *
  * Holding its name in the abstract namespace makes it the only keeper of the folder, for as long as its `dockerd` runs.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -25,6 +25,7 @@ const name = keeperName(folder)
 const state = `/run/lockkeeper-test/${name}`
 const socketPath = join(state, 'docker.sock')
 const pidFile = join(state, 'dockerd.pid')
+const data = join(folder, 'data')
 const logFile = join(folder, 'dockerd.log')
 
 const leases = new Set<Socket>()
@@ -75,7 +76,7 @@ async function end(): Promise<void> {
     await gone
     clearTimeout(late)
   }
-  rmSync(state, { recursive: true, force: true })
+  removeState()
   // Time for the last words; the name is free when this process is gone.
   setTimeout(() => process.exit(0), 100)
 }
@@ -96,7 +97,7 @@ function startDaemon(): ChildProcess {
   // Not the machine's own configuration, which belongs to an engine that is not ours. Old build layers go by themselves.
   writeFileSync(configuration, JSON.stringify({ builder: { gc: { enabled: true, defaultKeepStorage: '5GB' } } }))
   const log = openSync(logFile, 'w')
-  const places = ['--host', `unix://${socketPath}`, '--data-root', join(folder, 'data'), '--pidfile', pidFile]
+  const places = ['--host', `unix://${socketPath}`, '--data-root', data, '--pidfile', pidFile]
   const further = ['--exec-root', join(state, 'exec'), '--config-file', configuration, '--shutdown-timeout', '5']
   // However the keeper ends, the kernel then ends the engine.
   return spawn('setpriv', ['--pdeathsig', 'TERM', 'dockerd', ...places, ...further, ...options], {
@@ -112,18 +113,27 @@ async function answer(child: ChildProcess): Promise<KeeperWord> {
   child.once('error', error => (exited = error.message))
   child.once('exit', (code, signal) => (exited = `it ended by itself (${signal ?? `exit ${code}`})`))
   while (exited === undefined && performance.now() < deadline) {
-    if (await pings()) return { host: `unix://${socketPath}`, pid: process.pid }
+    if (await asks('GET', '/_ping')) {
+      await tidyUp()
+      return { host: `unix://${socketPath}`, pid: process.pid }
+    }
     await sleep(50)
   }
   const why = exited ?? `it did not answer within ${patience.start / 1000} s`
   return { failed: `The Docker Engine that was started for the tests did not come up: ${why}.\n${lastWords()}` }
 }
 
-function pings(): Promise<boolean> {
+/** What runs that were killed have left: nobody uses an engine that has just come up. */
+async function tidyUp(): Promise<void> {
+  for (const what of ['containers', 'volumes', 'images']) await asks('POST', `/${what}/prune`)
+}
+
+/** Asks the engine; true when it has done it. */
+function asks(method: string, path: string): Promise<boolean> {
   return new Promise(resolve => {
-    const question = request({ socketPath, path: '/_ping', timeout: 2000 }, response => {
+    const question = request({ socketPath, method, path, timeout: patience.start }, response => {
       response.resume()
-      resolve(response.statusCode === 200)
+      response.once('close', () => resolve(response.statusCode === 200))
     })
     question.once('timeout', () => question.destroy())
     question.once('error', () => resolve(false))
@@ -138,11 +148,17 @@ function lastWords(): string {
 /** A keeper that was killed may have left an engine that is still on its way out; it is ours by its data folder. */
 async function endForgotten(): Promise<void> {
   const pid = Number(readOrEmpty(pidFile))
-  const isOurs = () => pid > 0 && readOrEmpty(`/proc/${pid}/cmdline`).split('\0').includes(join(folder, 'data'))
+  const isOurs = () => pid > 0 && readOrEmpty(`/proc/${pid}/cmdline`).split('\0').includes(data)
   const deadline = performance.now() + patience.end
   if (isOurs()) process.kill(pid, 'SIGTERM')
   while (isOurs() && performance.now() < deadline) await sleep(50)
   if (isOurs()) process.kill(pid, 'SIGKILL')
+  removeState()
+}
+
+/** What an engine that did not end well leaves mounted, and its sockets. */
+function removeState(): void {
+  for (const path of [data, state]) spawnSync('umount', ['--recursive', '--lazy', path], { stdio: 'ignore' })
   rmSync(state, { recursive: true, force: true })
 }
 

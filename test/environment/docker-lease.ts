@@ -80,12 +80,14 @@ function connected(name: string): Promise<Socket | undefined> {
   })
 }
 
+/** Undefined when the keeper went away without a word: it was ending. */
 async function joined(socket: Socket): Promise<Lease | undefined> {
   socket.on('error', () => {})
-  const lines: AsyncIterator<string> = createInterface({ input: socket })[Symbol.asyncIterator]()
-  const first = await lines.next()
-  if (first.done) return undefined
-  const word = JSON.parse(first.value) as KeeperWord
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  const heard = async (): Promise<string | undefined> => (await lines.next().catch(() => ({ value: undefined }))).value
+  const first = await heard()
+  if (first === undefined) return undefined
+  const word = JSON.parse(first) as KeeperWord
   if ('failed' in word) throw new Error(word.failed)
   // What holds the engine does not hold the process.
   socket.unref()
@@ -94,7 +96,7 @@ async function joined(socket: Socket): Promise<Lease | undefined> {
     release: async () => {
       socket.ref()
       socket.end()
-      const farewell = (await lines.next()).value as KeeperFarewell | undefined
+      const farewell = (await heard()) as KeeperFarewell | undefined
       socket.destroy()
       return farewell !== 'kept'
     },

@@ -56,9 +56,10 @@ export async function ensureImage(
 
 /** The image itself; or its stand-in, as it would be built now. */
 async function isThere(engine: Engine, name: string, standIn: StandIn | undefined): Promise<boolean> {
-  const format = `{{with index .Config.Labels "${standInLabel}"}}{{.}}{{end}}`
-  const label = await docker(engine, ['image', 'inspect', '--format', format, name]).catch(() => undefined)
-  return label !== undefined && (label === '' || standIn === undefined || label === standIn.madeOf)
+  const configuration = await docker(engine, ['image', 'inspect', '--format', '{{json .Config}}', name]).catch(() => '')
+  if (configuration === '') return false
+  const label: unknown = JSON.parse(configuration)?.Labels?.[standInLabel]
+  return label === undefined || standIn === undefined || label === standIn.madeOf
 }
 
 /** The default of a build argument of the Dockerfile. */

@@ -31,6 +31,8 @@ export interface Setting {
 
 export interface RunningContainer {
   readonly name: string
+  /** Resolves when it has written that text. */
+  shows(text: string): Promise<void>
   readonly done: Promise<Ran>
   /** `docker stop`; resolves when the container is gone. @returns how long that took, in milliseconds */
   stop(): Promise<number>
@@ -38,23 +40,34 @@ export interface RunningContainer {
 
 let count = 0
 
+function newName(): string {
+  return `lockkeeper-test-${process.pid}-${++count}`
+}
+
 /** Starts a container; it is removed when it ends, and at the end of the test in any case. */
 export function startContainer(setting: Setting, args: readonly string[]): RunningContainer {
-  const { engine, image, options = restricted, mounts = {}, env = {} } = setting
-  const name = `lockkeeper-test-${process.pid}-${++count}`
+  const { engine, image } = setting
+  const name = newName()
   const began = performance.now()
-  const flags = [
-    ...Object.entries(mounts).flatMap(([target, source]) => ['--volume', volume(source, target)]),
-    ...Object.entries(env).flatMap(([variable, value]) => ['--env', `${variable}=${value}`]),
-  ]
-  const child = spawn(engine.client, ['run', '--rm', '--name', name, ...options, ...flags, image, ...args], {
+  const child = spawn(engine.client, ['run', '--rm', '--name', name, ...optionsOf(setting), image, ...args], {
     env: environmentOf(engine),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => remove(engine, name))
+  const text = outputOf(child)
   return {
     name,
-    done: ran(child, began),
+    async shows(wanted) {
+      while (!text.output.includes(wanted)) {
+        const ended = child.exitCode !== null || child.signalCode !== null
+        if (ended) throw new Error(`it ended and never wrote ${JSON.stringify(wanted)}, but:\n${text.output}`)
+        await once(child, 'shown')
+      }
+    },
+    done: once(child, 'close').then(([exit, signal]) => {
+      child.emit('shown')
+      return { exit, signal, ...text, milliseconds: performance.now() - began }
+    }),
     async stop() {
       const start = performance.now()
       await docker(engine, ['stop', name])
@@ -68,22 +81,32 @@ export function runContainer(setting: Setting, args: readonly string[]): Promise
   return startContainer(setting, args).done
 }
 
-/** A container that is made and not started, for looking at its files; removed at the end of the test. */
-export async function createContainer({ engine, image }: Setting): Promise<string> {
-  const id = await docker(engine, ['create', image])
-  onTestFinished(() => remove(engine, id))
-  return id
+/** A container that is made and neither started nor removed before the end of the test. @returns its name */
+export async function createContainer(setting: Setting, args: readonly string[] = []): Promise<string> {
+  const { engine, image } = setting
+  const name = newName()
+  onTestFinished(() => remove(engine, name))
+  await docker(engine, ['create', '--name', name, ...optionsOf(setting), image, ...args])
+  return name
 }
 
-async function ran(child: ChildProcess, began: number): Promise<Ran> {
+function optionsOf({ options = restricted, mounts = {}, env = {} }: Setting): string[] {
+  return [
+    ...options,
+    ...Object.entries(mounts).flatMap(([target, source]) => ['--volume', volume(source, target)]),
+    ...Object.entries(env).flatMap(([variable, value]) => ['--env', `${variable}=${value}`]),
+  ]
+}
+
+function outputOf(child: ChildProcess): Pick<Ran, 'stdout' | 'stderr' | 'output'> {
   const text = { stdout: '', stderr: '', output: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name]?.setEncoding('utf8').on('data', (data: string) => {
       text[name] += data
       text.output += data
+      child.emit('shown')
     })
-  const [exit, signal] = await once(child, 'close')
-  return { exit, signal, ...text, milliseconds: performance.now() - began }
+  return text
 }
 
 async function remove(engine: Engine, container: string): Promise<void> {

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { image, lockkeeperImage, patience } from '../environment/ask.ts'
 import { type Cluster, startCluster } from '../environment/cluster.ts'
-import { imagesOfExample } from '../environment/example-images.ts'
+import { images } from '../environment/images.ts'
 
 const example = fileURLToPath(new URL('../../k8s/examples/statefulset/', import.meta.url))
 const namespace = 'lockkeeper-example'
@@ -23,11 +24,14 @@ let folder: string
 let applied = 1
 
 beforeAll(async () => {
+  const { engine, image: ours } = await lockkeeperImage()
+  await image(images.versitygw)
   cluster = await startCluster()
-  await cluster.load(...(await imagesOfExample()))
+  await cluster.load(engine, [ours, images.runtime, images.versitygw])
   folder = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
   await cp(example, folder, { recursive: true })
-}, 30 * minutes)
+  await useImage(ours)
+}, patience)
 
 afterAll(async () => {
   await cluster?.stop()
@@ -35,33 +39,54 @@ afterAll(async () => {
 }, 2 * minutes)
 
 describe('the StatefulSet example', () => {
-  test('comes up under the restricted Pod Security Standard', async () => {
-    await kubectl('apply', '-k', folder)
-    await ready(1)
-    expect(await lastWord()).toContain('1 migration applied')
-  }, 5 * minutes)
-
-  test('a release with another migration rolls out beside the writing application, and a broken one does not start', async () => {
-    for (let release = 2; release <= releases + 1; release++) {
-      if (brokenReleases.includes(release)) await breakAndMend(release)
-      await add(release, `ALTER TABLE orders ADD COLUMN added_in_${release} INTEGER DEFAULT ${release};`)
+  test(
+    'comes up under the restricted Pod Security Standard',
+    async () => {
       await kubectl('apply', '-k', folder)
-      await ready(release)
-    }
-    expect(await lost()).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
-  }, 20 * minutes)
+      await ready(1)
+      expect(await lastWord()).toContain('1 migration applied')
+    },
+    5 * minutes,
+  )
 
-  test('pods that are deleted, gracefully or not, lose nothing', async () => {
-    for (let count = 0; count < deletedPods; count++) {
-      const force = count % 2 === 0 ? ['--grace-period=0', '--force'] : []
-      const uid = await uidOf()
-      await kubectl('delete', 'pod', pod, '--wait=false', ...force)
-      await until(async () => (await uidOf()) !== uid)
-      await ready(applied)
-    }
-    expect(await lost()).toMatchObject({ lost: 0, twice: 0 })
-  }, 20 * minutes)
+  test(
+    'a release with another migration rolls out beside the writing application, and a broken one does not start',
+    async () => {
+      for (let release = 2; release <= releases + 1; release++) {
+        if (brokenReleases.includes(release)) await breakAndMend(release)
+        await add(release, `ALTER TABLE orders ADD COLUMN added_in_${release} INTEGER DEFAULT ${release};`)
+        await kubectl('apply', '-k', folder)
+        await ready(release)
+      }
+      expect(await lost()).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
+    },
+    20 * minutes,
+  )
+
+  test(
+    'pods that are deleted, gracefully or not, lose nothing',
+    async () => {
+      for (let count = 0; count < deletedPods; count++) {
+        const force = count % 2 === 0 ? ['--grace-period=0', '--force'] : []
+        const uid = await uidOf()
+        await kubectl('delete', 'pod', pod, '--wait=false', ...force)
+        await until(async () => (await uidOf()) !== uid)
+        await ready(applied)
+      }
+      expect(await lost()).toMatchObject({ lost: 0, twice: 0 })
+    },
+    20 * minutes,
+  )
 })
+
+/** What `kustomize edit set image` does. */
+async function useImage(name: string): Promise<void> {
+  const path = join(folder, 'kustomization.yaml')
+  const [newName, newTag] = name.split(':')
+  const text = await readFile(path, 'utf8')
+  expect(text).toContain('    newTag: latest')
+  await writeFile(path, text.replace('    newTag: latest', `    newName: ${newName}\n    newTag: ${newTag}`))
+}
 
 /** A release whose migration fails: the application does not start, and `kubectl describe pod` says why in a sentence. */
 async function breakAndMend(release: number): Promise<void> {
@@ -140,7 +165,14 @@ async function lastWord(): Promise<string> {
 
 async function initState(field: 'reason'): Promise<string> {
   const state = '{.status.initContainerStatuses[0].state'
-  const terminated = await kubectl('get', 'pod', pod, '--ignore-not-found', '-o', `jsonpath=${state}.terminated.${field}}`)
+  const terminated = await kubectl(
+    'get',
+    'pod',
+    pod,
+    '--ignore-not-found',
+    '-o',
+    `jsonpath=${state}.terminated.${field}}`,
+  )
   return terminated || kubectl('get', 'pod', pod, '--ignore-not-found', '-o', `jsonpath=${state}.waiting.${field}}`)
 }
 

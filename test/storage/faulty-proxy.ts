@@ -146,7 +146,9 @@ function serve(client: Socket, upstream: Socket, arrives: (head: string) => Faul
 
 function response([status, headers, body]: Extract<Fault, { answer: unknown }>['answer']): string {
   const lines = [`HTTP/1.1 ${status} Status`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
-  return [...lines, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close', '', body].join('\r\n')
+  const framed = 'Content-Length' in headers || 'Transfer-Encoding' in headers
+  const length = framed ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]
+  return [...lines, ...length, 'Connection: close', '', body].join('\r\n')
 }
 
 /** The document in which S3 says what went wrong. */

@@ -66,6 +66,14 @@ const roles: Record<string, () => Promise<void>> = {
     }
   },
 
+  /** Puts very many objects at once. */
+  async 'many-at-once'() {
+    const batch = store.batch()
+    await Promise.all(Array.from({ length: 2000 }, (_, i) => batch.put(`many/${i}`, bytes(`${i}`))))
+    await batch.flush()
+    say((await keys(store, '')).length)
+  },
+
   /** Each kind of write once, for kills at a chosen system call. */
   async 'each-write-once'() {
     const info = await store.head('replaced/a')

@@ -43,6 +43,15 @@ describe('several processes', () => {
   })
 })
 
+describe('a process that may have few files open', () => {
+  it('can put very many objects at once', async () => {
+    const root = await freshFolder()
+    const few = ['sh', '-c', 'ulimit -n 280; exec "$@"', 'sh']
+    const writer = storeProcess('many-at-once', root, '', { under: few })
+    expect(await writer.next()).toBe(2000)
+  })
+})
+
 describe('a process killed at a random instant', () => {
   it('in the middle of uploading leaves no torn object, and what it had flushed', async () => {
     const root = await freshFolder()

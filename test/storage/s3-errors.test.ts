@@ -26,7 +26,7 @@ const operations: Record<string, (store: ObjectStore) => Promise<unknown>> = {
 }
 
 const secrets = [
-  credentials.secretAccessKey,
+  credentials.secretAccessKey.slice(0, 10),
   credentials.accessKeyId,
   'hunter2',
   'the-secret',
@@ -251,6 +251,16 @@ describe('an answer', () => {
       { code: 'storage', message: match('SomethingNew, HTTP 400'), hint: match('request id 4442587FB7D0A2F9') },
     ],
     [
+      'of which a part is cut off',
+      [400, xml, s3Error('SomethingNew', `${'x'.repeat(365)} ${credentials.secretAccessKey}`)],
+      { code: 'storage', message: match('x{365}') },
+    ],
+    [
+      'that repeats what it was sent as its code',
+      [403, xml, s3Error(credentials.secretAccessKey, 'No.')],
+      { code: 'denied' },
+    ],
+    [
       'that repeats what it was sent',
       [403, xml, s3Error('SignatureDoesNotMatch', `Signature=0123abcd ${credentials.secretAccessKey}`, more())],
       { code: 'denied' },
@@ -315,6 +325,16 @@ describe('credentials', () => {
     const error = await failure(store.get('a'))
     expect(error).toMatchObject({ code: 'config', message: match('no credentials'), hint: match('AWS_ACCESS_KEY_ID') })
     expectNoSecret(error)
+  })
+})
+
+describe('a bug', () => {
+  it('is not passed off as trouble with the object store', async () => {
+    const credentials = () => Promise.reject(new TypeError('undefined is not a function'))
+    const store = await opened('s3://bucket', { region: 'eu-west-1', credentials })
+    const error = await store.get('a').catch(error => error)
+    expect(error).not.toBeInstanceOf(LockkeeperError)
+    expect(error).toMatchObject({ name: 'TypeError', message: 'undefined is not a function' })
   })
 })
 

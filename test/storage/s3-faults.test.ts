@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts'
 import type { S3Options } from '../../src/storage/s3/options.ts'
 import { s3Store } from '../../src/storage/s3.ts'
 import { bytes, keys, read, text } from './contents.ts'
-import { faultyProxy, s3Error } from './faulty-proxy.ts'
+import { type Fault, faultyProxy, s3Error } from './faulty-proxy.ts'
 import { freePort, type S3Server, startS3Server } from './s3-servers.ts'
 
 const servers: Partial<Record<Which, { server: S3Server; bucket: string }>> = {}
@@ -293,6 +293,32 @@ describe('a server', () => {
     })
   })
 
+  it('that sends the rest of an object in several parts is asked for each', async () => {
+    const { store, proxy } = await answered(
+      [200, { ETag: '"e"', 'Content-Length': '10' }, '0123'],
+      [206, { ETag: '"e"', 'Content-Range': 'bytes 4-5/10' }, '45'],
+      [206, { ETag: '"e"', 'Content-Range': 'bytes 6-9/10' }, '6789'],
+    )
+    expect(await text(store, 'a')).toBe('0123456789')
+    expect(proxy.requests.map(head => /^range: *(.*)$/im.exec(head)?.[1])).toEqual([undefined, 'bytes=4-', 'bytes=6-'])
+  })
+
+  it('that does not say how long an object is, is believed', async () => {
+    const { store } = await answered([200, { ETag: '"e"', 'Transfer-Encoding': 'chunked' }, '3\r\nabc\r\n0\r\n\r\n'])
+    expect(await text(store, 'a')).toBe('abc')
+  })
+
+  it('that knows no ranges cannot send the rest', async () => {
+    const { store } = await answered(
+      [200, { ETag: '"e"', 'Content-Length': '10' }, '0123'],
+      [200, { ETag: '"e"' }, '0123456789'],
+    )
+    await expect(text(store, 'a')).rejects.toMatchObject({
+      code: 'storage',
+      message: expect.stringContaining('cannot send the rest of it alone'),
+    })
+  })
+
   it('that lists in another order is refused', async () => {
     const proxy = await faultyProxy(await freePort())
     const store = await opened('s3://bucket', { endpoint: `http://127.0.0.1:${proxy.port}`, ...anyone })
@@ -307,6 +333,13 @@ describe('a server', () => {
 })
 
 const anyone = { credentials: { accessKeyId: 'anyone', secretAccessKey: 'the-secret-of-anyone' } }
+
+/** A store on something that gives these answers, one after the other. */
+async function answered(...answers: Extract<Fault, { answer: unknown }>['answer'][]) {
+  const proxy = await faultyProxy(await freePort())
+  for (const answer of answers) proxy.fault(/./, { answer })
+  return { proxy, store: await opened('s3://bucket', { endpoint: `http://127.0.0.1:${proxy.port}`, ...anyone }) }
+}
 
 async function opened(url: string, options: S3Options): Promise<ObjectStore> {
   const store = await s3Store(url, options)

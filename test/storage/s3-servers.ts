@@ -2,14 +2,12 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
-import http from 'node:http'
-import https from 'node:https'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CreateBucketCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, ListBucketsCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { connect } from '../../src/storage/s3/client.ts'
 import type { S3Credentials, S3Options } from '../../src/storage/s3/options.ts'
 import { goProgram } from '../environment/go-programs.ts'
@@ -38,17 +36,15 @@ export interface ServerSettings {
 
 interface Kind {
   readonly name: string
-  readonly ready: string
   command(port: number, data: string, settings: ServerSettings): { args: string[]; env: Record<string, string> }
 }
 
 const kinds: Record<'versitygw' | 'minio', Kind> = {
   versitygw: {
     name: 'versitygw',
-    ready: '/health',
     command: (port, data, { region = 'us-east-1', tls }) => ({
       args: [
-        ...['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive', '--health', '/health'],
+        ...['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive'],
         ...(tls ? ['--cert', tls.cert, '--key', tls.key] : []),
         ...['--iam-dir', join(data, '..', 'users'), 'posix', data],
       ],
@@ -57,7 +53,6 @@ const kinds: Record<'versitygw' | 'minio', Kind> = {
   },
   minio: {
     name: 'MinIO',
-    ready: '/minio/health/live',
     command: (port, data, { region = 'us-east-1' }) => ({
       args: ['server', '--quiet', '--address', `127.0.0.1:${port}`, data],
       env: {
@@ -89,17 +84,17 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', data => (output += data))
   const endpoint = `${settings.tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const options: S3Options = { endpoint, region: settings.region, credentials, caBundle: settings.tls?.ca }
   const stop = async () => {
     await end(child)
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await answers(child, `${endpoint}${kind.ready}`, settings.tls?.ca)
+    await answers(child, options)
   } catch (error) {
     await stop()
     throw new Error(`${kind.name} did not start: ${output}`, { cause: error })
   }
-  const options: S3Options = { endpoint, region: settings.region, credentials, caBundle: settings.tls?.ca }
   let buckets = 0
   let users = 0
   return {
@@ -137,25 +132,26 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
   }
 }
 
-/** Asks until it answers, it ended, or the time is over. */
-async function answers(child: ChildProcess, url: string, ca: string | undefined): Promise<void> {
+/** Asks until it lists its buckets, it ended, or the time is over. MinIO says that it lives before it does that. */
+async function answers(child: ChildProcess, options: S3Options): Promise<void> {
+  const { client, close } = await connect(options)
   const deadline = performance.now() + startTimeout
-  while (child.exitCode === null && performance.now() < deadline) {
-    if (await isOk(url, ca && (await readFile(ca, 'utf8')))) return
-    await sleep(50)
+  let failure: unknown
+  try {
+    while (child.exitCode === null && performance.now() < deadline) {
+      try {
+        await client.send(new ListBucketsCommand())
+        return
+      } catch (error) {
+        failure = error
+        await sleep(50)
+      }
+    }
+  } finally {
+    close()
   }
-  throw new Error(child.exitCode === null ? `no answer for ${startTimeout / 1000} s` : `ended with ${child.exitCode}`)
-}
-
-function isOk(url: string, ca: string | undefined): Promise<boolean> {
-  return new Promise(resolve => {
-    const request = url.startsWith('https:') ? https.get(url, { ca }) : http.get(url)
-    request.on('error', () => resolve(false))
-    request.on('response', response => {
-      response.resume()
-      resolve(response.statusCode === 200)
-    })
-  })
+  const what = child.exitCode === null ? `no answer for ${startTimeout / 1000} s` : `ended with ${child.exitCode}`
+  throw new Error(what, { cause: failure })
 }
 
 async function end(child: ChildProcess): Promise<void> {

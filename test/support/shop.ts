@@ -1,5 +1,6 @@
 /** A small application whose rows another program has written: customers and their orders. */
 
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expectOk } from './cli.ts'
 import { pythonSql } from './peers.ts'
 import { newPlace, type Workplace } from './workplace.ts'
@@ -28,11 +29,23 @@ const rows = `
   INSERT INTO orders VALUES (1, 1, 'engine'), (2, 1, 'cards'), (3, 2, 'compiler'), (4, 3, 'clu');
 `
 
-/** A workplace with the shop at its first migration, and its rows. */
-export async function shop({ mode = 'delete' }: { mode?: 'delete' | 'wal' } = {}): Promise<Workplace> {
+type Mode = 'delete' | 'wal'
+
+/** The bytes of the database as they were made the first time: most tests begin with it. */
+const made = new Map<Mode, Buffer>()
+
+/** A workplace with the shop at its first migration, and its rows; no backup yet. */
+export async function shop({ mode = 'delete' }: { mode?: Mode } = {}): Promise<Workplace> {
   const place = newPlace()
   place.migration('v001_shop', shopSchema)
-  expectOk(await place.run(['run']))
-  pythonSql(place.database, `PRAGMA journal_mode = ${mode}; ${rows}`)
+  const bytes = made.get(mode)
+  if (bytes === undefined) await make(place, mode)
+  else writeFileSync(place.database, bytes)
   return place
+}
+
+async function make(place: Workplace, mode: Mode): Promise<void> {
+  expectOk(await place.run(['run', '--no-backup']))
+  pythonSql(place.database, `PRAGMA journal_mode = ${mode}; ${rows}`)
+  made.set(mode, readFileSync(place.database))
 }

@@ -5,7 +5,7 @@
  */
 
 import { lstat } from 'node:fs/promises'
-import { forEachLimited } from '../limit.ts'
+import { forEachLimited, limit } from '../limit.ts'
 import type { Batch } from '../object-store.ts'
 import { explainFileError } from './errors.ts'
 import { absent, type Folder, type Temporary } from './folder.ts'
@@ -18,8 +18,13 @@ const fullBytes = 64 * 1024 * 1024
 /** Files that are made durable at the same time; Node has four threads for this. */
 const fileSyncs = 8
 
+/** Files that are written at the same time, and groups that are made durable, so that few files are open however many puts there are. */
+const writes = 16
+const groups = 2
+
 export class FileBatch implements Batch {
   readonly #folder: Folder
+  readonly #turn = limit(writes)
   /** Written and waiting for their group to be full. */
   #group = new Map<string, Temporary>()
   /** Accepted and not yet visible: those of the group, and of the groups before it that are on their way. */
@@ -44,7 +49,7 @@ export class FileBatch implements Batch {
       if (other === undefined) break
       await other.catch(() => {})
     }
-    const mine = this.#put(key, body)
+    const mine = this.#turn(() => this.#put(key, body))
     this.#pending.set(key, mine)
     try {
       return await mine
@@ -69,6 +74,8 @@ export class FileBatch implements Batch {
   }
 
   async #put(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
+    while (this.#publishing.size >= groups) await Promise.race(this.#publishing)
+    if (this.#failure !== undefined) throw this.#failure.error
     try {
       const path = await this.#folder.path(key)
       if ((await lstat(path).catch(absent))?.isFile()) {

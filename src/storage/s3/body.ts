@@ -6,8 +6,8 @@ import { type Limits, withAttempts } from './attempts.ts'
 /** A part of an object from some byte on, as a server sends it. */
 export interface Part {
   readonly chunks: AsyncIterator<Uint8Array>
-  /** Bytes of the whole object. */
-  readonly size: number
+  /** Bytes of the whole object; unknown when a proxy on the way leaves the length out. */
+  readonly size: number | undefined
 }
 
 /**
@@ -20,6 +20,7 @@ export function resumable(
   limits: Limits,
   explain: (error: unknown) => Promise<unknown>,
 ): ReadableStream<Uint8Array> {
+  const size = first.size ?? 0
   let part: Part | undefined = first
   let offset = 0
   // For all of the waiting together, however often it goes on: a server that sends a byte now and then gets no further.
@@ -32,7 +33,8 @@ export function resumable(
         part ??= await open(offset, signal)
         try {
           const result = await abortable(part.chunks.next(), signal)
-          if (result.done && offset < first.size) throw brokenOff(offset, first.size)
+          // A server may send less than the rest that it was asked for.
+          if (result.done && offset < size) throw brokenOff(offset, size)
           return result
         } catch (error) {
           part.chunks.return?.().catch(() => {})
@@ -52,11 +54,11 @@ export function resumable(
           const { done, value } = await next()
           if (done) return controller.close()
           offset += value.byteLength
-          if (offset > first.size) throw tooMuch(offset, first.size)
+          if (first.size !== undefined && offset > size) throw tooMuch(offset, size)
           controller.enqueue(value)
           // Closed with its last byte, so that the connection is free although nobody asks again.
           if (offset === first.size) {
-            await part?.chunks.next()
+            await part?.chunks.next().catch(() => {})
             controller.close()
           }
         } catch (error) {

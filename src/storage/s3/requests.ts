@@ -1,7 +1,6 @@
 /** What every request to the bucket has in common: its turn, its attempts, and errors that say what was being done. */
 
 import type { S3Client } from '@aws-sdk/client-s3'
-import type { LockkeeperError } from '../../errors.ts'
 import { limit } from '../limit.ts'
 import { type Attempt, type Limits, statusOf, withAttempts } from './attempts.ts'
 import type { Connection } from './client.ts'
@@ -43,7 +42,7 @@ export class Requests {
     })
   }
 
-  async explained(error: unknown, [doing, permission]: Purpose): Promise<LockkeeperError> {
+  async explained(error: unknown, [doing, permission]: Purpose): Promise<unknown> {
     const { bucket, url, place } = this
     const { region, pathStyle } = this.#connection
     const secrets = await this.#secrets(statusOf(error) !== undefined)

@@ -1,0 +1,195 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { expectOk, expectRefused } from '../support/cli.ts'
+import { hold, pythonSql, sqlite3 } from '../support/peers.ts'
+import { shop } from '../support/shop.ts'
+import { applicationOf, journalModeOf, readCopy, traceOf, type Workplace } from '../support/workplace.ts'
+
+/** The shop with three backups, each with a customer more than the one before. */
+async function shopOfThreeBackups(): Promise<{ place: Workplace; ids: readonly [string, string, string] }> {
+  const place = await shop()
+  for (const tier of ['daily', 'weekly', 'manual']) {
+    pythonSql(place.database, `INSERT INTO customers (name) VALUES ('${tier}')`)
+    expectOk(await place.run(['backup', '--tier', tier]))
+  }
+  const [first, second, third] = place.backups()
+  return { place, ids: [first!, second!, third!] }
+}
+
+const customers = (database: string) => sqlite3(database, 'SELECT group_concat(name) FROM customers').trim()
+
+describe('chooses', () => {
+  test('the newest with --latest', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    pythonSql(place.database, 'DELETE FROM customers')
+    const ran = await place.run(['restore', '--latest', '--json'])
+    expectOk(ran)
+    expect(JSON.parse(ran.stdout)).toMatchObject({ restored: ids[2], level: 'v001_shop', database: place.database })
+    expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily,weekly,manual')
+  })
+
+  test('the newest of a tier with --latest --tier', async () => {
+    const { place } = await shopOfThreeBackups()
+    expectOk(await place.run(['restore', '--latest', '--tier', 'daily']))
+    expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily')
+  })
+
+  test('one by the beginning of its id', async () => {
+    const { place } = await shopOfThreeBackups()
+    expectOk(await place.run(['restore', '--id', '00000002']))
+    expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily,weekly')
+  })
+
+  test('refuses a beginning that several have, and one that none has', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    const before = traceOf(place.volume)
+    expectRefused(await place.run(['restore', '--id', '000']), 64, '3 backups', ...ids)
+    expectRefused(await place.run(['restore', '--id', '9']), 66, '"9"', 'lockkeeper backups')
+    expect(traceOf(place.volume)).toEqual(before)
+  })
+
+  test('the newest that is not younger with --at', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    const createdAt = (id: string) =>
+      JSON.parse(readFileSync(join(place.repository, 'backups', `${id}.json`), 'utf8')).createdAt
+    expectOk(await place.run(['restore', '--at', createdAt(ids[1])]))
+    expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily,weekly')
+    expectRefused(await place.run(['restore', '--at', '2001-01-01']), 66, 'from 2001-01-01')
+  })
+
+  test('passes over what was made before a restore, so that --latest twice is not back and forth', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    pythonSql(place.database, 'DELETE FROM customers')
+    for (let time = 0; time < 2; time++) {
+      const ran = await place.run(['restore', '--latest', '--json'])
+      expectOk(ran)
+      expect(JSON.parse(ran.stdout).restored).toBe(ids[2])
+    }
+    expect(customers(place.database)).toContain('Ada')
+  })
+})
+
+describe('before it replaces anything', () => {
+  test('keeps what is there, so that it can be had back', async () => {
+    const { place } = await shopOfThreeBackups()
+    pythonSql(place.database, "UPDATE customers SET name = 'changed'")
+    const before = applicationOf(place.database)
+    const { safety } = JSON.parse((await place.run(['restore', '--latest', '--json'])).stdout)
+    expect(safety).toContain('pre-restore')
+    expect(place.backups()).toContain(safety)
+    expectOk(await place.run(['restore', '--id', safety]))
+    expect(applicationOf(place.database)).toEqual(before)
+  })
+
+  test('checks the backup: a damaged chunk stops it by name, and the database stays', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    const chunks = join(place.repository, 'chunks')
+    for (const name of readdirSync(chunks, { recursive: true, encoding: 'utf8' }))
+      if (name.endsWith('.zst')) {
+        const bytes = readFileSync(join(chunks, name))
+        bytes[bytes.length >> 1]! ^= 0xff
+        writeFileSync(join(chunks, name), bytes)
+      }
+    const before = traceOf(place.volume)
+    expectRefused(await place.run(['restore', '--latest']), 65, 'chunks/')
+    expect(traceOf(place.volume)).toEqual(before)
+    expect(place.backups()).toEqual(ids)
+  })
+
+  test('says which chunk is missing', async () => {
+    const { place } = await shopOfThreeBackups()
+    rmSync(join(place.repository, 'chunks'), { recursive: true })
+    const before = traceOf(place.volume)
+    expectRefused(await place.run(['restore', '--latest']), 65, 'chunks/')
+    expect(traceOf(place.volume)).toEqual(before)
+  })
+})
+
+describe.each([
+  ['delete', 'wal'],
+  ['wal', 'delete'],
+  ['wal', 'wal'],
+] as const)('from a backup in %s mode into a database in %s mode', (from, to) => {
+  test('the content is the backup’s, the mode stays', async () => {
+    const place = await shop({ mode: from })
+    const before = applicationOf(place.database)
+    expectOk(await place.run(['backup']))
+    pythonSql(place.database, `PRAGMA journal_mode = ${to}; DELETE FROM orders; CREATE TABLE later (n)`)
+    const mode = journalModeOf(place.database)
+    expectOk(await place.run(['restore', '--latest']))
+    expect(applicationOf(place.database)).toEqual(before)
+    expect(journalModeOf(place.database)).toBe(mode)
+    expect(readCopy(place.database, db => db.prepare('PRAGMA integrity_check').all())).toEqual([
+      { integrity_check: 'ok' },
+    ])
+    expect((await place.run(['run'])).stdout).toContain('Nothing to do')
+  })
+})
+
+test('another page size is no obstacle', async () => {
+  const place = await shop()
+  const before = applicationOf(place.database)
+  expectOk(await place.run(['backup']))
+  pythonSql(place.database, 'DELETE FROM orders; PRAGMA page_size = 16384; VACUUM; PRAGMA journal_mode = wal')
+  expectOk(await place.run(['restore', '--latest']))
+  expect(applicationOf(place.database)).toEqual(before)
+  expect(journalModeOf(place.database)).toBe('wal')
+})
+
+test('an idle connection of an application sees the restored content, and its writes land', async () => {
+  const place = await shop()
+  expectOk(await place.run(['backup']))
+  pythonSql(place.database, 'DELETE FROM orders')
+  const holder = await hold(place.database, 'SELECT count(*) FROM orders')
+  expectOk(await place.run(['restore', '--latest']))
+  await holder.release("UPDATE orders SET what = 'after' WHERE id = 1")
+  expect(place.query('SELECT what FROM orders WHERE id = 1')).toEqual([{ what: 'after' }])
+})
+
+describe('--to', () => {
+  test('restores into a new file and leaves the database alone', async () => {
+    const { place } = await shopOfThreeBackups()
+    pythonSql(place.database, 'DELETE FROM customers')
+    const before = traceOf(place.volume)
+    const target = join(place.folder, 'look.db')
+    const ran = await place.run(['restore', '--latest', '--to', target])
+    expectOk(ran)
+    expect(customers(target)).toBe('Ada,Grace,Barbara,daily,weekly,manual')
+    expect(traceOf(place.volume)).toEqual(before)
+    expect(place.backups()).toHaveLength(3)
+  })
+
+  test('is relative to where the command runs', async () => {
+    const { place } = await shopOfThreeBackups()
+    expectOk(await place.run(['restore', '--latest', '--to', 'look.db']))
+    expect(existsSync(join(place.folder, 'look.db'))).toBe(true)
+  })
+
+  test('refuses a path at which there is something', async () => {
+    const { place } = await shopOfThreeBackups()
+    const target = join(place.folder, 'there.db')
+    for (const make of [() => writeFileSync(target, ''), () => writeFileSync(target, 'text')]) {
+      make()
+      const before = readFileSync(target)
+      const ran = await place.run(['restore', '--latest', '--to', target])
+      expectRefused(ran, 64, target, 'there already')
+      expect(readFileSync(target)).toEqual(before)
+    }
+    expectRefused(await place.run(['restore', '--latest', '--to', place.database]), 64, place.database)
+  })
+})
+
+test('without any backup it is refused', async () => {
+  const place = await shop()
+  expectRefused(await place.run(['restore', '--latest']), 66, 'no backup')
+  expect(traceOf(place.repository)).toEqual({})
+})
+
+test('it is in the sentence for a person: what, from when, and what to do next', async () => {
+  const { place, ids } = await shopOfThreeBackups()
+  const { stdout } = await place.run(['restore', '--latest'])
+  expect(stdout).toContain(`${place.database} is ${ids[2]} now, at v001_shop`)
+  expect(stdout).toMatch(/what was there before is kept: 0000000\d-.*pre-restore/)
+  expect(stdout).toContain('lockkeeper run')
+})

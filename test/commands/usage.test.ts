@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { exitCodes } from '../../src/errors.ts'
+import { errorOf, expectRefused, lockkeeper } from '../support/cli.ts'
+import { newPlace } from '../support/workplace.ts'
+
+const commands = ['run', 'status', 'plan', 'history', 'rollback', 'validate', 'backup', 'backups', 'restore']
+const json = { env: { LOCKKEEPER_LOG_FORMAT: 'json' } }
+const pretty = { env: { LOCKKEEPER_LOG_FORMAT: 'pretty' } }
+
+const wrong: readonly [string, readonly string[], RegExp][] = [
+  [
+    'a wrong flag, with a suggestion',
+    ['run', '--lock-timout', '3s'],
+    /unknown option '--lock-timout' \(Did you mean --lock-timeout\?\)/,
+  ],
+  ['a wrong command, with a suggestion', ['rollbak'], /unknown command 'rollbak' \(Did you mean rollback\?\)/],
+  ['a flag without its value', ['run', '--lock-timeout'], /'--lock-timeout <duration>' argument missing/],
+  ['a word too many', ['run', 'now'], /too many arguments for 'run'/],
+  ['no command', [], /no command/],
+  ['a part of validate that there is not', ['validate', '--only', 'schema,weather', '--database', 'x'], /weather/],
+  [
+    'a tier that there is not',
+    ['backup', '--tier', 'hourly', '--database', 'x', '--repository', 'file:///x'],
+    /hourly/,
+  ],
+  [
+    'a restore without a choice',
+    ['restore', '--database', 'x', '--repository', 'file:///x'],
+    /--latest, --id and --at/,
+  ],
+  [
+    'a restore with two choices',
+    ['restore', '--latest', '--id', '1', '--database', 'x', '--repository', 'file:///x'],
+    /--latest, --id and --at/,
+  ],
+  ['a time that is none', ['restore', '--at', 'teatime', '--database', 'x', '--repository', 'file:///x'], /teatime/],
+  ['a rollback without a target', ['rollback', '--database', 'x'], /--version, --to and --steps/],
+  ['a number of steps that is none', ['rollback', '--steps', 'two', '--database', 'x'], /two/],
+]
+
+describe('refused as usage', () => {
+  test.each(wrong)('%s', async (_, args, says) => {
+    const ran = await lockkeeper(args, json)
+    expectRefused(ran, 64, says)
+    expect(ran.stdout).toBe('')
+  })
+
+  test.each(wrong)('%s, for a person', async (_, args, says) => {
+    const ran = await lockkeeper(args, pretty)
+    expect(ran.exit).toBe(64)
+    expect(ran.stderr).toMatch(new RegExp(`^error: .*${says.source}`, 'm'))
+    expect(ran.stderr).not.toMatch(/^\s+at /m)
+  })
+
+  test.each(wrong)('%s, as one JSON document with --json', async (_, args, says) => {
+    const ran = await lockkeeper([...args, '--json'], json)
+    if (args.length === 0) return expect(ran.exit).toBe(64)
+    expect(JSON.parse(ran.stdout)).toMatchObject({ error: { code: 'usage', exit: 64 } })
+    expect(JSON.parse(ran.stdout).error.message).toMatch(args.at(-1) === '--lock-timeout' ? /--lock-timeout/ : says)
+  })
+
+  test('and a pod says it in its termination message', async () => {
+    const place = newPlace({ LOCKKEEPER_TERMINATION_LOG: 'last-word' })
+    await place.run(['run', '--wrong'])
+    const [sentence, facts = ''] = readFileSync(`${place.folder}/last-word`, 'utf8').split('\n')
+    expect(sentence).toContain('--wrong')
+    expect(JSON.parse(facts)).toMatchObject({ code: 'usage', exit: 64 })
+  })
+})
+
+describe('help', () => {
+  test.each([['--help'], ['-h'], ['help']])('%s lists every command, with examples and the exit codes', async arg => {
+    const ran = await lockkeeper([arg])
+    expect(ran).toMatchObject({ exit: 0, stderr: '' })
+    for (const command of commands) expect(ran.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'))
+    for (const [name, { exit, when }] of Object.entries(exitCodes)) {
+      expect(ran.stdout).toMatch(new RegExp(`^ +${exit} +${name} `, 'm'))
+      expect(ran.stdout).toContain(when)
+    }
+    expect(ran.stdout).toMatch(/Examples:\n {2}lockkeeper run /)
+  })
+
+  test.each(commands)('of %s shows its settings with their variables, and examples', async command => {
+    const [flag, word] = await Promise.all([lockkeeper([command, '--help']), lockkeeper(['help', command])])
+    expect(flag).toMatchObject({ exit: 0, stderr: '' })
+    expect(word.stdout).toBe(flag.stdout)
+    expect(flag.stdout).toContain('DATABASE_URL')
+    expect(flag.stdout).toContain('--json')
+    expect(flag.stdout).toMatch(new RegExp(`Examples:\n {2}lockkeeper ${command}\\b`))
+    expect(Math.max(...flag.stdout.split('\n').map(line => line.length))).toBeLessThanOrEqual(120)
+  })
+
+  test('without a command goes to standard error, so that a pod without one fails', async () => {
+    const ran = await lockkeeper([])
+    expect(ran).toMatchObject({ exit: 64, stdout: '' })
+    expect(ran.stderr).toContain('Usage: lockkeeper')
+    expect(
+      errorOf({
+        ...ran,
+        stderr: ran.stderr
+          .split('\n')
+          .filter(line => line.startsWith('{'))
+          .join('\n'),
+      }).hint,
+    ).toContain('lockkeeper run')
+  })
+
+  test('of a command that there is not is refused', async () => {
+    expect((await lockkeeper(['help', 'nonsense'])).exit).toBe(64)
+  })
+})
+
+test('--version is the version of the package, and an option of rollback', async () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  expect(await lockkeeper(['--version'])).toMatchObject({ exit: 0, stdout: `${version}\n`, stderr: '' })
+  const rollback = await lockkeeper(['rollback', '--version', 'v001', '--database', '/nowhere/app.db'], json)
+  expect(rollback.exit).not.toBe(0)
+  expect(rollback.stdout).toBe('')
+})

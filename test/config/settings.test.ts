@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest'
+import { optionName, resolveSettings, type SettingName, settings } from '../../src/config/settings.ts'
+import { LockkeeperError } from '../../src/errors.ts'
+
+const every = Object.keys(settings) as SettingName[]
+const needed = { DATABASE_URL: '/data/app.db' }
+
+function refusal(work: () => unknown): LockkeeperError {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof LockkeeperError) return error
+    throw error
+  }
+  throw new Error('it was not refused')
+}
+
+/** A value for each setting other than its default, and what it is read as. */
+const values: Record<SettingName, readonly [string, unknown]> = {
+  database: ['sqlite:////data/other.db', '/data/other.db'],
+  migrations: ['/app/migrations', '/app/migrations'],
+  repository: ['s3://bucket/prefix', 's3://bucket/prefix'],
+  lockTimeout: ['1m30s', 90_000],
+  timeout: ['48h', 172_800_000],
+  noBackup: ['true', true],
+  firstInstall: ['1', true],
+  adopt: ['TRUE', true],
+  allowOtherDatabase: ['true', true],
+  drift: ['warn', 'warn'],
+  ignore: [' apscheduler_jobs, _litestream_* ,', ['apscheduler_jobs', '_litestream_*']],
+  outOfOrder: ['allow', 'allow'],
+  allowRowLoss: ['true', true],
+  tmpdir: ['/scratch', '/scratch'],
+  logFormat: ['pretty', 'pretty'],
+  terminationLog: ['/tmp/log', '/tmp/log'],
+  pod: ['app-0', 'app-0'],
+  namespace: ['shops', 'shops'],
+  node: ['n1', 'n1'],
+  image: ['shop:2', 'shop:2'],
+  job: ['deploy-9', 'deploy-9'],
+}
+
+test('defaults are what the help says', () => {
+  expect(resolveSettings(every, {}, needed)).toEqual({
+    database: '/data/app.db',
+    migrations: undefined,
+    repository: undefined,
+    lockTimeout: 60_000,
+    timeout: 900_000,
+    noBackup: false,
+    firstInstall: false,
+    adopt: false,
+    allowOtherDatabase: false,
+    drift: 'fail',
+    ignore: [],
+    outOfOrder: 'fail',
+    allowRowLoss: false,
+    tmpdir: undefined,
+    logFormat: undefined,
+    terminationLog: undefined,
+    pod: undefined,
+    namespace: undefined,
+    node: undefined,
+    image: undefined,
+    job: undefined,
+  })
+})
+
+describe.each(every)('%s', name => {
+  const [text, value] = values[name]
+  const { env } = settings[name]
+
+  test('is read from its variable', () => {
+    expect(resolveSettings([name], {}, { ...needed, [env]: text })).toEqual({ [name]: value })
+  })
+
+  test('is read from its flag, which wins over the variable, even one that is wrong', () => {
+    expect(resolveSettings([name], { [name]: text }, { ...needed, [env]: 'soon' })).toEqual({ [name]: value })
+  })
+
+  test('is as if it were not set where its variable is empty', () => {
+    const unset =
+      name === 'database' ? refusal(() => resolveSettings([name], {}, {})).message : resolveSettings([name], {}, {})
+    const empty = () => resolveSettings([name], {}, { [env]: '' })
+    expect(name === 'database' ? refusal(empty).message : empty()).toEqual(unset)
+  })
+
+  test('has a variable that begins with LOCKKEEPER_, and a flag of the same words', () => {
+    if (name === 'database') return expect(env).toBe('DATABASE_URL')
+    const words = settings[name].flags.split(' ')[0]?.slice(2) ?? ''
+    expect(env).toBe(`LOCKKEEPER_${words.toUpperCase().replaceAll('-', '_')}`)
+  })
+})
+
+describe('what is wrong', () => {
+  const wrong: readonly [SettingName, string | undefined, string][] = [
+    ['database', undefined, 'DATABASE_URL (--database <url>) is not set'],
+    [
+      'lockTimeout',
+      '3',
+      'LOCKKEEPER_LOCK_TIMEOUT (--lock-timeout <duration>): "3" is not a duration such as 90s, 15m or 48h',
+    ],
+    ['timeout', '-5s', '"-5s" is not a duration'],
+    ['drift', 'maybe', 'LOCKKEEPER_DRIFT (--drift <fail|warn>) should be one of [fail, warn], not "maybe"'],
+    ['outOfOrder', 'yes', 'should be one of [fail, allow], not "yes"'],
+    ['logFormat', 'xml', 'should be one of [json, pretty], not "xml"'],
+    [
+      'adopt',
+      'perhaps',
+      'LOCKKEEPER_ADOPT (--adopt) should be either "true", "false", "TRUE", "FALSE", 1, or 0, not "perhaps"',
+    ],
+    [
+      'repository',
+      '/backups/app',
+      'LOCKKEEPER_REPOSITORY (--repository <url>): a repository is a URL: file:///backups/app',
+    ],
+    ['repository', 'bucket/prefix', 'a repository is s3://bucket/prefix or file:///absolute/path'],
+    ['database', 'postgres://me:hidden@host/db', 'DATABASE_URL (--database <url>): postgres: is not SQLite'],
+  ]
+  test.each(wrong)('%s %s is told with the name of the setting and the value', (name, value, says) => {
+    const error = refusal(() => resolveSettings([name], {}, { [settings[name].env]: value }))
+    expect(error).toMatchObject({ code: 'config', exitCode: 78 })
+    expect(error.message).toContain(says)
+    expect(error.hint).toMatch(/\w/)
+  })
+
+  test('is told all at once', () => {
+    const error = refusal(() =>
+      resolveSettings(every, { drift: 'maybe' }, { LOCKKEEPER_TIMEOUT: 'soon', LOCKKEEPER_ADOPT: 'x' }),
+    )
+    expect(error.message).toMatch(/^several settings are wrong:\n/)
+    for (const env of ['DATABASE_URL', 'LOCKKEEPER_TIMEOUT', 'LOCKKEEPER_ADOPT', 'LOCKKEEPER_DRIFT'])
+      expect(error.message).toContain(env)
+    expect(error.details['problems']).toHaveLength(4)
+  })
+
+  test('in a setting that the command does not take is nobody’s business', () => {
+    expect(resolveSettings(['drift'], {}, { LOCKKEEPER_TIMEOUT: 'soon' })).toEqual({ drift: 'fail' })
+  })
+
+  test('and may be a password is not repeated', () => {
+    for (const [name, value] of [
+      ['database', 'postgres://me:hidden@host/db'],
+      ['repository', 'https://me:hidden@host/bucket'],
+    ] as const)
+      expect(refusal(() => resolveSettings([name], { [name]: value }, {})).message).not.toContain('hidden')
+  })
+})
+
+test('a flag that is given as empty is empty, not unset', () => {
+  expect(resolveSettings(['ignore'], { ignore: '' }, { LOCKKEEPER_IGNORE: 'x' })).toEqual({ ignore: [] })
+  expect(refusal(() => resolveSettings(['database'], { database: '' }, needed)).message).toContain('is empty')
+})
+
+test('settings cannot be changed once they are read', () => {
+  const config = resolveSettings(['drift'], {}, {})
+  expect(() => Object.assign(config, { drift: 'warn' })).toThrow(TypeError)
+})
+
+test('optionName is what commander calls an option', () => {
+  expect(['--lock-timeout <duration>', '--no-backup', '--json', '--to <version>'].map(optionName)).toEqual([
+    'lockTimeout',
+    'backup',
+    'json',
+    'to',
+  ])
+})
