@@ -67,26 +67,33 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-const systemErrors: Readonly<Record<string, ErrorCode>> = {
-  ENOENT: 'missing',
-  ENOTDIR: 'missing',
-  ENOSPC: 'io',
-  EDQUOT: 'io',
-  EIO: 'io',
-  EFBIG: 'io',
-  EACCES: 'denied',
-  EPERM: 'denied',
-  EROFS: 'denied',
-  ENAMETOOLONG: 'config',
+const notThere = ['missing', 'Is the path right, and the volume mounted?'] as const
+const noRoom = ['io', 'Make room on the volume, or raise its quota, and run again.'] as const
+const broken = ['io', 'The disk or the file system failed: look at the log of the node.'] as const
+const notAllowed = ['denied', 'Run with the user and group that own it, on a volume that is mounted for writing.'] as const
+const notAPath = ['config', 'Name a shorter path.'] as const
+
+const systemErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOENT: notThere,
+  ENOTDIR: notThere,
+  ENOSPC: noRoom,
+  EDQUOT: noRoom,
+  EFBIG: noRoom,
+  EIO: broken,
+  EACCES: notAllowed,
+  EPERM: notAllowed,
+  EROFS: notAllowed,
+  ENAMETOOLONG: notAPath,
 }
 
-/** Explains a system error as a `LockkeeperError`; a `LockkeeperError` passes through, anything else stays what it is. */
+/**
+ * Explains a system error as a `LockkeeperError`; a `LockkeeperError` passes through, anything else stays what it is.
+ * @param hint default: what usually helps against an error of this kind
+ */
 export function explainSystemError(error: unknown, doing: string, hint?: string): unknown {
   if (error instanceof LockkeeperError) return error
-  const code = systemErrors[systemCode(error) ?? '']
-  if (code === undefined) return error
-  return new LockkeeperError(code, `${doing}: ${messageOf(error)}`, {
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-  })
+  const known = systemErrors[systemCode(error) ?? '']
+  if (known === undefined) return error
+  const [code, usualHint] = known
+  return new LockkeeperError(code, `${doing}: ${messageOf(error)}`, { cause: error, hint: hint ?? usualHint })
 }

@@ -80,6 +80,12 @@ describe('a system error', () => {
     })
   })
 
+  test.each(explained)('%s has a hint also where none was given', code => {
+    expect(explainSystemError(systemError(code), 'cannot read the moon')).toMatchObject({
+      hint: expect.stringMatching(/\.|\?/),
+    })
+  })
+
   test('of another kind, and anything else, stays what it is', () => {
     for (const other of [systemError('EWHATEVER'), new TypeError('bug'), 'text', undefined])
       expect(explainSystemError(other, 'trying')).toBe(other)

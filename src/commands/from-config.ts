@@ -5,10 +5,21 @@ import type { Config } from '../config/settings.ts'
 import { LockkeeperError } from '../errors.ts'
 import type { MigrationOptions, RepositorySettings } from '../job/options.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
+import type { S3Options } from '../storage/s3/options.ts'
 import type { Context } from './command.ts'
 
 export const actorSettings = ['pod', 'namespace', 'node', 'image', 'job'] as const
-export const repositorySettings = ['repository', 'allowOtherDatabase'] as const
+const s3Settings = [
+  's3PathStyle',
+  's3Sse',
+  's3StorageClass',
+  's3Tags',
+  'caBundle',
+  'httpsProxy',
+  'httpProxy',
+  'noProxy',
+] as const
+export const repositorySettings = ['repository', 'allowOtherDatabase', ...s3Settings] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder'] as const
 export const changeSettings = [
   'database',
@@ -31,7 +42,22 @@ export function actorOf(config: Config<(typeof actorSettings)[number]>): Actor {
 
 export function repositoryFrom(config: Config<(typeof repositorySettings)[number]>): RepositorySettings | undefined {
   const { repository, allowOtherDatabase } = config
-  return repository === undefined ? undefined : { url: repository, allowOtherDatabase }
+  return repository === undefined
+    ? undefined
+    : { url: repository, allowOtherDatabase, store: { s3: s3Options(config) } }
+}
+
+/** Region, endpoint and credentials are the AWS SDK's own variables. */
+function s3Options(config: Config<(typeof s3Settings)[number]>): S3Options {
+  const { caBundle, httpProxy, httpsProxy, noProxy, s3PathStyle, s3Sse, s3StorageClass, s3Tags } = config
+  return {
+    pathStyle: s3PathStyle,
+    encryption: s3Sse,
+    storageClass: s3StorageClass,
+    tags: s3Tags,
+    caBundle,
+    proxy: { https: httpsProxy, http: httpProxy, none: noProxy },
+  }
 }
 
 /** For commands that are nothing without one. @throws LockkeeperError `config` */

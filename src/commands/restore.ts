@@ -57,7 +57,9 @@ function selectionOf({ at, id, latest, tier }: Readonly<Record<string, string | 
   if (latest === true) return { latest: true, ...narrowed }
   const time = new Date(String(at))
   if (Number.isNaN(time.getTime()))
-    throw new LockkeeperError('usage', `--at takes a time such as 2026-11-23T08:00:00Z, not "${at}"`)
+    throw new LockkeeperError('usage', `--at takes a time, not "${at}"`, {
+      hint: 'Write it as ISO 8601: 2026-11-23T08:00:00Z. lockkeeper backups shows how old each one is.',
+    })
   return { at: time, ...narrowed }
 }
 

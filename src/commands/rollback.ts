@@ -34,6 +34,8 @@ function targetOf({ version, to, steps }: Readonly<Record<string, string | true 
   if (typeof version === 'string') return { version }
   if (typeof to === 'string') return { to }
   if (!/^[1-9]\d*$/.test(String(steps)))
-    throw new LockkeeperError('usage', `--steps takes a whole number from 1, not "${steps}"`)
+    throw new LockkeeperError('usage', `--steps takes a whole number from 1, not "${steps}"`, {
+      hint: 'lockkeeper history shows what was applied, and how often.',
+    })
   return { steps: Number(steps) }
 }

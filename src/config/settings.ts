@@ -21,11 +21,28 @@ const accessors = {
         : 'a repository is s3://bucket/prefix or file:///absolute/path',
     )
   },
-  asGlobs: (value: string) =>
-    value
-      .split(',')
-      .map(glob => glob.trim())
-      .filter(glob => glob !== ''),
+  asGlobs: (value: string) => list(value),
+  asEncryption: (value: string) => {
+    const kmsKey = /^aws:kms:(.+)$/.exec(value)?.[1]
+    if (kmsKey !== undefined) return { kmsKey }
+    if (value === 'AES256' || value === 'aws:kms') return value
+    throw new Error('it is AES256, aws:kms, or aws:kms:KEY with the id or ARN of a key')
+  },
+  asTags: (value: string) =>
+    Object.fromEntries(
+      list(value).map(tag => {
+        const [, key, text] = /^([^=]+)=(.*)$/s.exec(tag) ?? []
+        if (key === undefined || text === undefined) throw new Error(`"${tag}" is not key=value`)
+        return [key, text]
+      }),
+    ),
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
 }
 
 const variableOf = (env: string, value: string | undefined) =>
@@ -37,6 +54,8 @@ export interface Setting<T> {
   /** In commander's notation: `--lock-timeout <duration>`. */
   readonly flags: string
   readonly env: string
+  /** Looked at where `env` is not set: proxies are also written in lower case. */
+  readonly otherEnv?: string
   readonly help: string
   /** As a person would write it; undefined: there is none, and the setting may be absent. */
   readonly fallback?: string | undefined
@@ -139,6 +158,58 @@ export const settings = {
     help: "a folder with room for a copy of the database (default: the system's)",
     read: optional,
   }),
+  s3PathStyle: declare({
+    flags: '--s3-path-style <auto|on|off>',
+    env: 'LOCKKEEPER_S3_PATH_STYLE',
+    help: 'the bucket in the path of a URL rather than in its host; auto: on with an endpoint of your own',
+    fallback: 'auto',
+    read: variable => variable.required().asEnum(['auto', 'on', 'off'] as const),
+  }),
+  s3Sse: declare({
+    flags: '--s3-sse <how>',
+    env: 'LOCKKEEPER_S3_SSE',
+    help: 'encryption by the server: AES256, aws:kms or aws:kms:KEY (default: what the bucket says)',
+    read: variable => variable.asEncryption(),
+  }),
+  s3StorageClass: declare({
+    flags: '--s3-storage-class <class>',
+    env: 'LOCKKEEPER_S3_STORAGE_CLASS',
+    help: 'such as STANDARD_IA; not an archive, which cannot be read at once (default: what the bucket says)',
+    read: optional,
+  }),
+  s3Tags: declare({
+    flags: '--s3-tags <tags>',
+    env: 'LOCKKEEPER_S3_TAGS',
+    help: 'of every new object: team=payments,app=shop',
+    read: variable => variable.asTags(),
+  }),
+  caBundle: declare({
+    flags: '--ca-bundle <file>',
+    env: 'AWS_CA_BUNDLE',
+    help: 'PEM file with a private certificate authority of the object store',
+    read: optional,
+  }),
+  httpsProxy: declare({
+    flags: '--https-proxy <url>',
+    env: 'HTTPS_PROXY',
+    otherEnv: 'https_proxy',
+    help: 'on the way to an object store with https:',
+    read: optional,
+  }),
+  httpProxy: declare({
+    flags: '--http-proxy <url>',
+    env: 'HTTP_PROXY',
+    otherEnv: 'http_proxy',
+    help: 'on the way to an object store with http:',
+    read: optional,
+  }),
+  noProxy: declare({
+    flags: '--proxy-exceptions <hosts>',
+    env: 'NO_PROXY',
+    otherEnv: 'no_proxy',
+    help: 'hosts to which no proxy leads',
+    read: optional,
+  }),
   logFormat: declare({
     flags: '--log-format <json|pretty>',
     env: 'LOCKKEEPER_LOG_FORMAT',
@@ -197,8 +268,8 @@ export function resolveSettings<Name extends SettingName>(
   const hints = new Set<string>()
   const config: Record<string, unknown> = {}
   for (const name of names) {
-    const { flags, env, fallback, read } = settings[name] as Setting<unknown>
-    const value = given[name] ?? (environment[env] || undefined) ?? fallback
+    const { flags, env, fallback, otherEnv = '', read } = settings[name] as Setting<unknown>
+    const value = given[name] ?? (environment[env] || environment[otherEnv] || undefined) ?? fallback
     try {
       config[name] = read(variableOf(env, value))
     } catch (error) {

@@ -44,7 +44,10 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
       return { message: `a consistent copy of ${database} (${formatBytes(presence.bytes)})${waits}`, value: undefined }
     })
     const viewed = await viewDatabase(copy, describeDatabase, { inProcess: true })
-    if (!('value' in viewed)) throw new LockkeeperError('internal', 'the private copy has vanished')
+    if (!('value' in viewed))
+      throw new LockkeeperError('io', `the private copy has vanished from ${folder}`, {
+        hint: 'Something else removes files there: name another folder with LOCKKEEPER_TMPDIR.',
+      })
     const described = viewed.value
     const facts = {
       ...described,

@@ -97,7 +97,10 @@ async function attempt(
     // Busy cannot be under the lock; anything else leaves the transaction open, unless SQLite has ended it already.
     await db.exec('ROLLBACK').catch(() => {})
     if (isBusy(error))
-      throw new LockkeeperError('internal', 'the database was busy under the exclusive lock', { cause: error })
+      throw new LockkeeperError('internal', 'the database was busy under the exclusive lock', {
+        cause: error,
+        hint: 'Please report it. Everything was rolled back; running again is safe.',
+      })
     throw error
   }
 }

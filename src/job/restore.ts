@@ -110,7 +110,9 @@ async function restoreFrom(
       await replaceContent(child, target, copy, presence.kind === 'database' ? await journalModeOf(child) : wanted)
       const wrong = failures(await quickCheck(child))
       if (wrong.length > 0)
-        throw new LockkeeperError('invalid', `${target} is not sound after the restore:\n${listFindings(wrong)}`)
+        throw new LockkeeperError('invalid', `${target} is not sound after the restore:\n${listFindings(wrong)}`, {
+          hint: 'The backup is; the disk may not be. Restore again, on another volume if it stays like this.',
+        })
       return { message: `${target} is ${backup.id} now`, value: undefined }
     })
     return {

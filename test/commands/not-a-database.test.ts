@@ -57,7 +57,7 @@ describe('a path', () => {
     const database = join(here.folder, 'nowhere', 'app.db')
     const ran = await here.run(['run'], { DATABASE_URL: database })
     expect([66, 77]).toContain(ran.exit)
-    expectRefused(ran, ran.exit!, database)
+    expectRefused(ran, ran.exit!, join(here.folder, 'nowhere'))
     expect(traceOf(join(here.folder, 'nowhere'))).toEqual({})
   })
 

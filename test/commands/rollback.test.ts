@@ -21,7 +21,10 @@ const notInSchema = ['schema_migrations', 'schema_migration_events', 'work_order
 /** The shop with two more tables, the second of which depends on the first. */
 async function shopOfThree(mode: 'delete' | 'wal' = 'delete'): Promise<Workplace> {
   const place = await shop({ mode })
-  place.migration('v002_carts', '-- migrate:up\nCREATE TABLE carts (n);\n-- migrate:down\nDROP TABLE carts;')
+  place.migration(
+    'v002_carts',
+    '-- migrate:up\nCREATE TABLE carts (n INTEGER PRIMARY KEY);\n-- migrate:down\nDROP TABLE carts;',
+  )
   place.migration(
     'v003_items',
     '-- depends: v002_carts\n-- migrate:up\nCREATE TABLE items (cart REFERENCES carts (n));\n-- migrate:down\nDROP TABLE items;',

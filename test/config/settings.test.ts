@@ -31,6 +31,14 @@ const values: Record<SettingName, readonly [string, unknown]> = {
   outOfOrder: ['allow', 'allow'],
   allowRowLoss: ['true', true],
   tmpdir: ['/scratch', '/scratch'],
+  s3PathStyle: ['on', 'on'],
+  s3Sse: ['aws:kms:alias/backups', { kmsKey: 'alias/backups' }],
+  s3StorageClass: ['STANDARD_IA', 'STANDARD_IA'],
+  s3Tags: ['team=payments, app=shop', { team: 'payments', app: 'shop' }],
+  caBundle: ['/ca.pem', '/ca.pem'],
+  httpsProxy: ['http://proxy:3128', 'http://proxy:3128'],
+  httpProxy: ['http://proxy:3128', 'http://proxy:3128'],
+  noProxy: ['.svc', '.svc'],
   logFormat: ['pretty', 'pretty'],
   terminationLog: ['/tmp/log', '/tmp/log'],
   pod: ['app-0', 'app-0'],
@@ -56,6 +64,14 @@ test('defaults are what the help says', () => {
     outOfOrder: 'fail',
     allowRowLoss: false,
     tmpdir: undefined,
+    s3PathStyle: 'auto',
+    s3Sse: undefined,
+    s3StorageClass: undefined,
+    s3Tags: undefined,
+    caBundle: undefined,
+    httpsProxy: undefined,
+    httpProxy: undefined,
+    noProxy: undefined,
     logFormat: undefined,
     terminationLog: undefined,
     pod: undefined,
@@ -164,4 +180,23 @@ test('optionName is what commander calls an option', () => {
     'json',
     'to',
   ])
+})
+
+test('a proxy is found under its name in lower case too', () => {
+  const environment = {
+    https_proxy: 'http://lower:3128',
+    HTTP_PROXY: 'http://upper:3128',
+    http_proxy: 'http://lower:3128',
+  }
+  expect(resolveSettings(['httpsProxy', 'httpProxy'], {}, environment)).toEqual({
+    httpsProxy: 'http://lower:3128',
+    httpProxy: 'http://upper:3128',
+  })
+})
+
+test.each([
+  ['s3Sse', 'LOCKKEEPER_S3_SSE', 'rot13'],
+  ['s3Tags', 'LOCKKEEPER_S3_TAGS', 'team'],
+] as const)('%s names what it cannot read', (name, variable, value) => {
+  expect(refusal(() => resolveSettings([name], {}, { [variable]: value })).message).toContain(variable)
 })

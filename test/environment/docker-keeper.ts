@@ -69,7 +69,7 @@ async function end(): Promise<void> {
   if (ending) return
   ending = true
   await word
-  if (daemon !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
+  if (daemon?.pid !== undefined && daemon.exitCode === null && daemon.signalCode === null) {
     const gone = once(daemon, 'exit')
     daemon.kill('SIGTERM')
     const late = setTimeout(() => daemon?.kill('SIGKILL'), patience.end)

@@ -10,6 +10,9 @@ const packages: Readonly<Record<string, string>> = {
   sqlite3: 'sqlite3',
   zstd: 'zstd',
   sha256sum: 'coreutils',
+  strace: 'strace',
+  openssl: 'openssl',
+  'mkfs.ext4': 'e2fsprogs',
 }
 
 export async function ensurePrograms(): Promise<void> {

@@ -17,7 +17,7 @@ DROP TABLE people;
 `
 
 /** `docker stop` waits ten seconds before it kills: this is not that. */
-const atOnce = 3_000
+const atOnce = 5_000
 
 let image: Awaited<ReturnType<typeof lockkeeperImage>>
 let place: Place

@@ -43,7 +43,7 @@ export class FileBatch implements Batch {
 
   async put(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
     for (;;) {
-      if (this.#failure !== undefined) throw this.#failure.error
+      this.#throwIfFailed()
       if (this.#accepted.has(key)) return 'exists'
       const other = this.#pending.get(key)
       if (other === undefined) break
@@ -62,20 +62,23 @@ export class FileBatch implements Batch {
     await Promise.allSettled(this.#pending.values())
     this.#publish()
     await Promise.all(this.#publishing)
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#throwIfFailed()
     const named = this.#named
     this.#named = new Set()
     try {
       await this.#folder.syncFoldersOf(named)
     } catch (error) {
-      for (const key of named) this.#named.add(key)
-      throw await explainFileError(error, 'cannot make what was stored durable', this.#folder.root)
+      // For good: after a failed fsync the next one may succeed without having written anything.
+      this.#failure = {
+        error: await explainFileError(error, 'cannot make what was stored durable', this.#folder.root),
+      }
+      this.#throwIfFailed()
     }
   }
 
   async #put(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
     while (this.#publishing.size >= groups) await Promise.race(this.#publishing)
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#throwIfFailed()
     try {
       const path = await this.#folder.path(key)
       if ((await lstat(path).catch(absent))?.isFile()) {
@@ -91,8 +94,12 @@ export class FileBatch implements Batch {
     }
     // Who fills a group waits for it: so a caller cannot be further ahead of the disk than its own puts at once.
     if (this.#group.size >= fullObjects || this.#bytes >= fullBytes) await this.#publish()
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#throwIfFailed()
     return 'stored'
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
   /** Takes the group that waits and gives it its names. Never rejects: a failure is everyone's from then on. */
