@@ -2,71 +2,8 @@
  * Every setting of the command line, declared once: its flag, its environment variable, what it means, its default and
  * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
  */
-import { isAbsolute } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import envVar from 'env-var'
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { parseDuration } from '../units.ts'
-import { databasePath } from './database-url.ts'
-
-const accessors = {
-  asDuration: (value: string) => parseDuration(value),
-  asDatabase: (value: string) => databasePath(value, process.cwd()),
-  asRepository: (value: string) => {
-    // The store judges the rest. Only a path is repeated: some URLs carry a password.
-    if (/^(file|s3):\/\//i.test(value)) return value
-    throw new Error(
-      isAbsolute(value)
-        ? `a repository is a URL: ${pathToFileURL(value).href}`
-        : 'a repository is s3://bucket/prefix or file:///absolute/path',
-    )
-  },
-  asGlobs: (value: string) => list(value),
-  asEncryption: (value: string) => {
-    const kmsKey = /^aws:kms:(.+)$/.exec(value)?.[1]
-    if (kmsKey !== undefined) return { kmsKey }
-    if (value === 'AES256' || value === 'aws:kms') return value
-    throw new Error('it is AES256, aws:kms, or aws:kms:KEY with the id or ARN of a key')
-  },
-  asTags: (value: string) =>
-    Object.fromEntries(
-      list(value).map(tag => {
-        const [, key, text] = /^([^=]+)=(.*)$/s.exec(tag) ?? []
-        if (key === undefined || text === undefined) throw new Error(`"${tag}" is not key=value`)
-        return [key, text]
-      }),
-    ),
-}
-
-function list(value: string): string[] {
-  return value
-    .split(',')
-    .map(item => item.trim())
-    .filter(item => item !== '')
-}
-
-const variableOf = (env: string, value: string | undefined) =>
-  envVar.from(value === undefined ? {} : { [env]: value }, accessors).get(env)
-
-type Variable = ReturnType<typeof variableOf>
-
-export interface Setting<T> {
-  /** In commander's notation: `--lock-timeout <duration>`. */
-  readonly flags: string
-  readonly env: string
-  /** Looked at where `env` is not set: proxies are also written in lower case. */
-  readonly otherEnv?: string
-  readonly help: string
-  /** As a person would write it; undefined: there is none, and the setting may be absent. */
-  readonly fallback?: string | undefined
-  readonly read: (variable: Variable) => T
-}
-
-const duration = (variable: Variable) => variable.required().asDuration()
-const flag = (variable: Variable) => variable.default('false').asBool()
-const optional = (variable: Variable) => variable.asString() || undefined
-
-const declare = <T>(setting: Setting<T>): Setting<T> => setting
+import { declare, duration, flag, optional, type Setting, variableOf } from './setting.ts'
 
 export const settings = {
   database: declare({

@@ -15,6 +15,15 @@ function refusal(work: () => unknown): LockkeeperError {
   throw new Error('it was not refused')
 }
 
+/** Variables that other programs have as well, under the names that they have everywhere. */
+const ecosystem: Readonly<Record<string, SettingName>> = {
+  DATABASE_URL: 'database',
+  AWS_CA_BUNDLE: 'caBundle',
+  HTTPS_PROXY: 'httpsProxy',
+  HTTP_PROXY: 'httpProxy',
+  NO_PROXY: 'noProxy',
+}
+
 /** A value for each setting other than its default, and what it is read as. */
 const values: Record<SettingName, readonly [string, unknown]> = {
   database: ['sqlite:////data/other.db', '/data/other.db'],
@@ -102,7 +111,7 @@ describe.each(every)('%s', name => {
   })
 
   test('has a variable that begins with LOCKKEEPER_, and a flag of the same words', () => {
-    if (name === 'database') return expect(env).toBe('DATABASE_URL')
+    if (env in ecosystem) return expect(ecosystem[env]).toBe(name)
     const words = settings[name].flags.split(' ')[0]?.slice(2) ?? ''
     expect(env).toBe(`LOCKKEEPER_${words.toUpperCase().replaceAll('-', '_')}`)
   })

@@ -1,0 +1,66 @@
+/** What one setting is, and how its text is read; the table of all is in `settings.ts`. */
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import envVar from 'env-var'
+import { parseDuration } from '../units.ts'
+import { databasePath } from './database-url.ts'
+
+const accessors = {
+  asDuration: (value: string) => parseDuration(value),
+  asDatabase: (value: string) => databasePath(value, process.cwd()),
+  asRepository: (value: string) => {
+    // The store judges the rest. Only a path is repeated: some URLs carry a password.
+    if (/^(file|s3):\/\//i.test(value)) return value
+    throw new Error(
+      isAbsolute(value)
+        ? `a repository is a URL: ${pathToFileURL(value).href}`
+        : 'a repository is s3://bucket/prefix or file:///absolute/path',
+    )
+  },
+  asGlobs: (value: string) => list(value),
+  asEncryption: (value: string) => {
+    const kmsKey = /^aws:kms:(.+)$/.exec(value)?.[1]
+    if (kmsKey !== undefined) return { kmsKey }
+    if (value === 'AES256' || value === 'aws:kms') return value
+    throw new Error('it is AES256, aws:kms, or aws:kms:KEY with the id or ARN of a key')
+  },
+  asTags: (value: string) =>
+    Object.fromEntries(
+      list(value).map(tag => {
+        const [, key, text] = /^([^=]+)=(.*)$/s.exec(tag) ?? []
+        if (key === undefined || text === undefined) throw new Error(`"${tag}" is not key=value`)
+        return [key, text]
+      }),
+    ),
+}
+
+function list(value: string): string[] {
+  return value
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+}
+
+/** One variable, ready to be read by env-var or by one of the readers above. */
+export const variableOf = (env: string, value: string | undefined) =>
+  envVar.from(value === undefined ? {} : { [env]: value }, accessors).get(env)
+
+type Variable = ReturnType<typeof variableOf>
+
+export interface Setting<T> {
+  /** In commander's notation: `--lock-timeout <duration>`. */
+  readonly flags: string
+  readonly env: string
+  /** Looked at where `env` is not set: proxies are also written in lower case. */
+  readonly otherEnv?: string
+  readonly help: string
+  /** As a person would write it; undefined: there is none, and the setting may be absent. */
+  readonly fallback?: string | undefined
+  readonly read: (variable: Variable) => T
+}
+
+export const duration = (variable: Variable) => variable.required().asDuration()
+export const flag = (variable: Variable) => variable.default('false').asBool()
+export const optional = (variable: Variable) => variable.asString() || undefined
+
+export const declare = <T>(setting: Setting<T>): Setting<T> => setting
