@@ -1,8 +1,5 @@
 #!/usr/bin/env node
-/**
- * The command line: from `argv` to a command, and from its outcome or error to output and exit code. The one place that
- * reads `process.env`, listens to signals, prints and exits.
- */
+
 import { CommanderError } from 'commander'
 import { backup } from './commands/backup.ts'
 import { backups } from './commands/backups.ts'
@@ -22,6 +19,12 @@ import { type LogFormat, logListener } from './report/log.ts'
 import { progressLine } from './report/progress.ts'
 import { redactedJson, redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
+/**
+ * The command line: from `argv` to a command, and from its outcome or error to output and exit code. The one place that
+ * reads `process.env`, listens to signals, prints and exits.
+ */
+// First: see there.
+import { onStop, type StopSignal, stops } from './signals.ts'
 import { lockkeeperVersion } from './version.ts'
 
 const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backup, backups, restore]
@@ -87,8 +90,7 @@ async function supervise(
 ): Promise<Outcome> {
   const controller = new AbortController()
   const stop = (error: LockkeeperError) => controller.abort(error)
-  process.once('SIGINT', () => stop(stopped('interrupted', 'SIGINT')))
-  process.once('SIGTERM', () => stop(stopped('terminated', 'SIGTERM')))
+  onStop(signal => stop(stopped(signal)))
   const deadline = setTimeout(() => stop(tooSlow(config.timeout)), Math.min(config.timeout, longestTimer))
   const aborted = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => setTimeout(() => reject(controller.signal.reason), grace).unref())
@@ -160,8 +162,8 @@ function asLockkeeperError(error: unknown): LockkeeperError {
   return bug
 }
 
-function stopped(code: 'interrupted' | 'terminated', signal: string): LockkeeperError {
-  return new LockkeeperError(code, `stopped by ${signal}`, {
+function stopped(signal: StopSignal): LockkeeperError {
+  return new LockkeeperError(stops[signal], `stopped by ${signal}`, {
     hint: 'Nothing uncommitted was kept. Run again: what was already uploaded is not sent again.',
   })
 }

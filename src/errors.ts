@@ -70,7 +70,10 @@ export function systemCode(error: unknown): string | undefined {
 const notThere = ['missing', 'Is the path right, and the volume mounted?'] as const
 const noRoom = ['io', 'Make room on the volume, or raise its quota, and run again.'] as const
 const broken = ['io', 'The disk or the file system failed: look at the log of the node.'] as const
-const notAllowed = ['denied', 'Run with the user and group that own it, on a volume that is mounted for writing.'] as const
+const notAllowed = [
+  'denied',
+  'Run with the user and group that own it, on a volume that is mounted for writing.',
+] as const
 const notAPath = ['config', 'Name a shorter path.'] as const
 
 const systemErrors: Readonly<Record<string, readonly [ErrorCode, string]>> = {

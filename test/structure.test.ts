@@ -5,7 +5,8 @@ import { expect, test } from 'vitest'
 
 /** Which rooms a room may import from, beside itself and the files at the top that every room may use. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  cli: ['commands', 'config', 'job', 'report'],
+  cli: ['commands', 'config', 'job', 'report', 'signals'],
+  signals: [],
   index: ['job', 'migrations', 'validation', 'backup', 'database'],
   commands: ['config', 'job', 'migrations', 'validation', 'backup', 'storage'],
   config: [],
@@ -42,7 +43,7 @@ test('imports follow the arrows', () => {
 test('only the command line prints, exits or reads the environment', () => {
   const forbidden = /\bprocess\.(exit|exitCode|env|stdout|stderr|argv)\b|\bconsole\./
   // These are, or contain, programs that run in a process of their own.
-  const programs = ['src/cli.ts', 'src/database/child.ts', 'src/migrations/modules.ts']
+  const programs = ['src/cli.ts', 'src/signals.ts', 'src/database/child.ts', 'src/migrations/modules.ts']
   const outside = files.filter(file => !programs.includes(file))
   expect(outside.filter(file => forbidden.test(withoutComments(readFileSync(join(root, file), 'utf8'))))).toEqual([])
 })

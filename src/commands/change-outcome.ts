@@ -32,8 +32,8 @@ function textOf(result: ChangeResult, sentence: string): string {
   const rows = Object.entries(result.rows)
   const created = rows.filter(([, { before }]) => before === null)
   const gone = rows.filter(([, { before, after }]) => before === 0 && after === null)
-  if (created.length > 0) lines.push(`  ${count(created, 'new')}`)
-  if (gone.length > 0) lines.push(`  ${count(gone, 'dropped, without rows')}`)
+  if (created.length > 0) lines.push(named(created, 'new '))
+  if (gone.length > 0) lines.push(named(gone, '', ' dropped, without rows'))
   for (const [table, change] of rows.filter(row => !created.includes(row) && !gone.includes(row)))
     lines.push(`  ${table}: ${describe(change)}`)
   if (result.backup !== null)
@@ -41,9 +41,9 @@ function textOf(result: ChangeResult, sentence: string): string {
   return lines.join('\n')
 }
 
-/** `57 tables new: users, work_orders and 55 more` */
-function count(rows: readonly (readonly [string, RowChange])[], what: string): string {
-  return `${rows.length} ${rows.length === 1 ? 'table' : 'tables'} ${what}: ${shorten(rows.map(([table]) => table))}`
+function named(rows: readonly (readonly [string, RowChange])[], adjective: string, rest = ''): string {
+  const tables = `${rows.length} ${adjective}${rows.length === 1 ? 'table' : 'tables'}${rest}`
+  return `  ${tables}: ${shorten(rows.map(([table]) => table))}`
 }
 
 function describe({ before, after }: RowChange): string {

@@ -8,6 +8,7 @@ const inUse = 'Something else is using the database; try again when it is done.'
 const owner = 'Run with the user and group that own the file, and on a volume that is mounted for writing.'
 const damaged = 'lockkeeper restore --latest brings back the newest good backup.'
 
+const corrupt = 11
 const cannotOpen = 14
 
 const meanings: Readonly<Record<number, readonly [ErrorCode, string]>> = {
@@ -22,19 +23,29 @@ const meanings: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   ],
   10: ['io', 'The disk or the file system failed; nothing uncommitted was kept.'],
   13: ['io', 'Make room on the volume and run again; nothing uncommitted was kept.'],
-  11: ['invalid', `The file is damaged: ${damaged}`],
+  [corrupt]: ['invalid', `The file is damaged: ${damaged}`],
   26: ['invalid', `The file is not a database, or damaged: ${damaged}`],
+}
+
+/** Of a header with an impossible format number SQLite says no more than SQLITE_ERROR. */
+function meaningOf({ primary, message }: SqliteError): readonly [ErrorCode, string] | undefined {
+  return meanings[/^unsupported file format/.test(message) ? corrupt : primary]
 }
 
 /** True for SQLITE_BUSY, SQLITE_LOCKED and SQLITE_PROTOCOL (a race for the locks of a write-ahead log). */
 export function isBusy(error: unknown): boolean {
-  return error instanceof SqliteError && meanings[error.primary]?.[0] === 'busy'
+  return error instanceof SqliteError && meaningOf(error)?.[0] === 'busy'
+}
+
+/** True when the file is damaged, or no database. */
+export function isDamaged(error: unknown): error is SqliteError {
+  return error instanceof SqliteError && meaningOf(error)?.[0] === 'invalid'
 }
 
 /** A `SqliteError` that has to do with the file rather than with a statement, as a `LockkeeperError`; anything else unchanged. */
 export function explainSqliteError(error: unknown, doing: string): unknown {
   if (!(error instanceof SqliteError)) return error
-  const meaning = meanings[error.primary]
+  const meaning = meaningOf(error)
   if (meaning === undefined) return error
   return new LockkeeperError(meaning[0], `${doing}: ${error.message}`, {
     hint: meaning[1],

@@ -3,6 +3,7 @@
  * what is there; then the content is replaced in place, without letting the lock go; then it is looked at once more.
  * Killed anywhere, the database is the old one or the new one.
  */
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listBackups } from '../backup/catalog.ts'
 import { fetchBackup } from '../backup/fetch.ts'
@@ -49,16 +50,36 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
     throw new LockkeeperError('config', 'a restore needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })
   const database = await realDatabasePath(options.database)
   const target = options.to ?? database
-  const presence = await inspectFile(target, { inProcess: options.viewInProcess ?? false })
-  if (options.to !== undefined && presence.kind !== 'missing')
-    throw new LockkeeperError('usage', `${target} is there already`, {
-      hint: '--to takes the name of a file that is not there yet.',
-    })
+  if (options.to !== undefined) await refuseExisting(options.to)
+  const inProcess = options.viewInProcess ?? false
+  const presence = await orMoveAside(target, () => inspectFile(target, { inProcess }))
   return withRepository(settings, database, { create: false }, repository =>
     inPrivateFolder(options.tmpdir, folder =>
       restoreFrom(repository, { ...options, target }, presence, join(folder, 'restored.db')),
     ),
   )
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const there = await lstat(path).catch(() => undefined)
+  if (there !== undefined)
+    throw new LockkeeperError('usage', `${path} is there already`, {
+      hint: '--to takes the name of a file that is not there yet.',
+    })
+}
+
+/** What is too damaged to be kept as a backup, or to be replaced in place, is for a person to put away. */
+async function orMoveAside<T>(target: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof LockkeeperError) || error.code !== 'invalid') throw error
+    throw new LockkeeperError('invalid', error.message, {
+      hint: `Nothing was touched, for what is there could not be kept as a backup first. Move ${target} and, where they are there, ${target}-wal and ${target}-journal to other names, keep them, and restore again.`,
+      cause: error,
+      details: error.details,
+    })
+  }
 }
 
 async function restoreFrom(
@@ -94,18 +115,21 @@ async function restoreFrom(
   })
   const wanted =
     presence.kind === 'database' ? presence.header.journalMode : database.journalMode === 'wal' ? 'wal' : 'rollback'
-  const child = await openForReplacement(target, {
-    lockTimeout: options.lockTimeout,
-    ...aborting,
-    onWaiting: waited =>
-      listener({
-        kind: 'note',
-        step: 'lock',
-        message: `in use by another process; waiting (${Math.round(waited / 1000)} s)`,
-      }),
-  })
+  const child = await orMoveAside(target, () =>
+    openForReplacement(target, {
+      lockTimeout: options.lockTimeout,
+      ...aborting,
+      onWaiting: waited =>
+        listener({
+          kind: 'note',
+          step: 'lock',
+          message: `in use by another process; waiting (${Math.round(waited / 1000)} s)`,
+        }),
+    }),
+  )
   try {
-    const safety = presence.kind === 'database' ? await saveBefore(child, repository, options) : null
+    const safety =
+      presence.kind === 'database' ? await orMoveAside(target, () => saveBefore(child, repository, options)) : null
     await step(listener, 'commit', async () => {
       await replaceContent(child, target, copy, presence.kind === 'database' ? await journalModeOf(child) : wanted)
       const wrong = failures(await quickCheck(child))

@@ -5,6 +5,7 @@
 import { open } from 'node:fs/promises'
 import { DatabaseProcess } from '../database/child-process.ts'
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
+import { isDamaged } from '../database/explain.ts'
 import { fileUri, inspectFile } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { openSandbox } from './sandbox.ts'
@@ -15,9 +16,8 @@ export interface Inspected<T> {
   readonly value: T
 }
 
-/** SQLITE_NOMEM, SQLITE_CORRUPT, SQLITE_NOTADB. */
+/** SQLITE_NOMEM */
 const outOfMemory = 7
-const damaged = [11, 26]
 
 /**
  * Calls `read` with the file in the sandbox; where the sandbox lacks something, with the file in a child process, so it
@@ -36,7 +36,7 @@ export async function inspectCopy<T>(
     const inside = await inSandbox(path, read, signal)
     return 'lacks' in inside ? await natively(path, read, inside.lacks, signal) : inside
   } catch (error) {
-    if (!(error instanceof SqliteError) || !damaged.includes(error.primary)) throw error
+    if (!isDamaged(error)) throw error
     throw new LockkeeperError('invalid', `${path} is damaged: ${error.message}`, {
       hint: 'Choose another backup: lockkeeper backups lists them.',
       cause: error,

@@ -150,6 +150,24 @@ test('a database that an ORM made at the newest level is taken over without runn
   expect((await place.run(['run'])).stdout).toContain('Nothing to do')
 })
 
+test("another tool's table schema_migrations is left to it, and ours gets another name", async () => {
+  const place = newPlace()
+  place.migration('v001_shop', '-- migrate:up\nCREATE TABLE customers (id INTEGER PRIMARY KEY);')
+  place.migration('v002_carts', '-- migrate:up\nCREATE TABLE carts (n);')
+  pythonSql(
+    place.database,
+    "CREATE TABLE customers (id INTEGER PRIMARY KEY); CREATE TABLE schema_migrations (version TEXT PRIMARY KEY); INSERT INTO schema_migrations VALUES ('20240101')",
+  )
+  expectOk(await place.run(['run', '--adopt']))
+  expect(place.query('SELECT * FROM schema_migrations')).toEqual([{ version: '20240101' }])
+  expect(place.query('SELECT version, status FROM lockkeeper_migrations ORDER BY version')).toEqual([
+    { version: 'v001_shop', status: 'applied' },
+    { version: 'v002_carts', status: 'applied' },
+  ])
+  expect((await place.run(['run'])).stdout).toContain('Nothing to do')
+  expectOk(await place.run(['validate']))
+})
+
 test('a schema that equals no level is refused, with the nearest level and what is different', async () => {
   const place = newPlace()
   place.migration('v001_shop', '-- migrate:up\nCREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL);')

@@ -102,4 +102,7 @@ test('a repository of another database is refused, so that no backup is mistaken
   const ran = await place.run(['run'], { DATABASE_URL: `${place.volume}/other.db` })
   expectRefused(ran, 78, 'app.db', 'other.db', '--allow-other-database')
   expect(Object.keys(traceOf(place.volume))).toEqual(['', 'app.db'])
+  expectOk(
+    await place.run(['run', '--allow-other-database', '--first-install'], { DATABASE_URL: `${place.volume}/other.db` }),
+  )
 })

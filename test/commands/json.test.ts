@@ -1,4 +1,6 @@
 /** With --json: exactly one JSON document on standard output, and nothing on standard error but log lines in JSON. */
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { logOf, type Ran } from '../support/cli.ts'
 import { shop } from '../support/shop.ts'
@@ -115,6 +117,21 @@ test('the log is JSON lines wherever no terminal is, and plain lines with --log-
   expect(pretty.stderr).toMatch(/^\d\d:\d\d:\d\d {2}read {6}1 migration in .* {2}\(.* ms\)$/m)
   const refused = await place.run(['run', '--log-format', 'pretty', '--timeout', 'soon'])
   expect(refused.stderr).toMatch(/^\nerror: LOCKKEEPER_TIMEOUT .*"soon".*\n\n {2}\S.*\n$/)
+})
+
+test('on a terminal the log is for a person', async () => {
+  const place = await shop()
+  const { LOCKKEEPER_LOG_FORMAT: _, ...env } = place.env
+  const terminal = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
+  const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+  const shown = execFileSync('python3', ['-c', terminal, process.execPath, program, 'run'], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  expect(shown).toMatch(/^\d\d:\d\d:\d\d {2}look {6}at v001_shop, 0 pending/m)
+  expect(shown).toContain('Nothing to do: the database is at v001_shop.')
+  expect(shown).not.toContain('{')
 })
 
 test('a large document is written whole, also to somebody who reads slowly', async () => {

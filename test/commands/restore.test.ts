@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused } from '../support/cli.ts'
@@ -177,6 +177,38 @@ describe('--to', () => {
       expect(readFileSync(target)).toEqual(before)
     }
     expectRefused(await place.run(['restore', '--latest', '--to', place.database]), 64, place.database)
+  })
+})
+
+describe('a database that is too damaged to be kept', () => {
+  const damages: readonly [string, (bytes: Buffer) => unknown][] = [
+    ['whose header is gone', bytes => bytes.fill(0xff, 0, 100)],
+    ['whose schema is gone', bytes => bytes.fill(0xff, 100, 4096)],
+  ]
+  test.each(damages)('%s is for a person to put away; then the restore succeeds', async (_, damage) => {
+    const place = await shop()
+    const before = applicationOf(place.database)
+    expectOk(await place.run(['backup']))
+    const bytes = readFileSync(place.database)
+    damage(bytes)
+    writeFileSync(place.database, bytes)
+    const trace = traceOf(place.volume)
+    expectRefused(await place.run(['run']), 65, 'restore --latest')
+    expectRefused(await place.run(['restore', '--latest']), 65, `Move ${place.database}`, 'restore again')
+    expect(traceOf(place.volume)).toEqual(trace)
+    renameSync(place.database, `${place.database}.damaged`)
+    expectOk(await place.run(['restore', '--latest']))
+    expect(applicationOf(place.database)).toEqual(before)
+  })
+
+  test('and is gone but for its log: the log is not thrown away', async () => {
+    const place = await shop({ mode: 'wal' })
+    expectOk(await place.run(['backup']))
+    rmSync(place.database)
+    writeFileSync(`${place.database}-wal`, 'the last transactions')
+    expectRefused(await place.run(['restore', '--latest']), 65, 'app.db-wal', 'to other names')
+    renameSync(`${place.database}-wal`, `${place.database}-wal.kept`)
+    expectOk(await place.run(['restore', '--latest']))
   })
 })
 

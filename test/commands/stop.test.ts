@@ -93,6 +93,37 @@ test.each(['delete', 'wal'] as const)(
   },
 )
 
+/** What the log says once each step is done, and whether the new level is committed by then. */
+const steps: readonly [string, string, boolean][] = [
+  ['reading the migrations', '"step":"read"', false],
+  ['looking', '"step":"look"', false],
+  ['taking the lock', '"step":"lock"', false],
+  ['the backup', '"step":"backup"', false],
+  ['the first migration', '"v002_first"', false],
+  ['the checks', '"step":"validate"', false],
+  ['the commit', '"step":"commit"', true],
+]
+
+test.each(steps)(
+  'killed right after %s: it is the old level or the new one, and the next run finishes',
+  async (_, line, committed) => {
+    const place = await placeWith('wal')
+    place.migration('v003_endless', mended)
+    const before = applicationOf(place.database)
+    const run = place.start(['run'])
+    await run.shows(line)
+    run.process.kill('SIGKILL')
+    await run.done
+    await expectLetGo(place)
+    const after = applicationOf(place.database)
+    if (committed || 'carts' in after.rows)
+      expect(Object.keys(after.rows)).toEqual(['carts', 'customers', 'first', 'orders'])
+    else expect(after).toEqual(before)
+    await expectNextRunFinishes(place)
+    expect(place.backups()).toHaveLength(1)
+  },
+)
+
 test('SIGKILL during a first install: the next run finishes it', async () => {
   const place = newPlace()
   place.migration('v001_endless', endless.replace(/UPDATE.*\n/, ''))

@@ -108,9 +108,13 @@ describe.each([true, false])('a view, in this process: %s', inProcess => {
     await writeFile(at('99 bytes'), whole.subarray(0, 99))
     await writeFile(at('truncated'), whole.subarray(0, whole.length / 2))
     await writeFile(at('not a whole page'), whole.subarray(0, 8192 + 10))
+    await writeFile(
+      at('format'),
+      Buffer.concat([whole.subarray(0, 44), Buffer.from([0, 0, 0, 99]), whole.subarray(48)]),
+    )
     for (const path of [
       '/dev/zero',
-      ...['pipe', 'folder', 'garbage', 'header only', '99 bytes', 'truncated', 'not a whole page'].map(at),
+      ...['pipe', 'folder', 'garbage', 'header only', '99 bytes', 'truncated', 'not a whole page', 'format'].map(at),
     ])
       await expect(rows(path, options), path).rejects.toMatchObject({ code: 'invalid', hint: expect.any(String) })
   })

@@ -13,8 +13,12 @@ export interface Opened {
   dispose?(): Promise<void>
 }
 
-/** Declares the suite for one implementation. `open` is called once and returns an empty store. */
-export function objectStoreContract(name: string, open: () => Promise<Opened>): void {
+/**
+ * Declares the suite for one implementation.
+ * @param open is called once and returns an empty store
+ * @param patience milliseconds that it may take
+ */
+export function objectStoreContract(name: string, open: () => Promise<Opened>, patience = 120_000): void {
   describe(`the contract of an object store, kept by ${name}`, () => {
     let opened: Opened
     let store: ObjectStore
@@ -26,7 +30,7 @@ export function objectStoreContract(name: string, open: () => Promise<Opened>): 
       opened = await open()
       store = opened.store
       other = await opened.another()
-    })
+    }, patience)
     afterAll(async () => {
       await store?.close()
       await other?.close()

@@ -1,12 +1,13 @@
 import { s3Store } from '../../src/storage/s3.ts'
+import { patience } from '../environment/ask.ts'
 import { objectStoreContract } from './contract.ts'
-import { startS3Server } from './s3-servers.ts'
+import { startS3Container } from './s3-containers.ts'
 
 for (const which of ['versitygw', 'minio'] as const) {
-  objectStoreContract(`a bucket of ${which}`, async () => {
-    const server = await startS3Server(which)
-    const url = `s3://${await server.bucket()}/some/prefix`
-    const open = () => s3Store(url, server.options)
-    return { store: await open(), another: open, dispose: server.stop }
-  })
+  const open = async () => {
+    const { bucket, options, stop } = await startS3Container(which)
+    const another = () => s3Store(`s3://${bucket}/some/prefix`, options)
+    return { store: await another(), another, dispose: stop }
+  }
+  objectStoreContract(`a bucket of ${which}`, open, patience)
 }
