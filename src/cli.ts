@@ -1,4 +1,10 @@
 #!/usr/bin/env node
+/**
+ * The command line: from `argv` to a command, and from its outcome or error to output and exit code. The one place that
+ * reads `process.env`, listens to signals, prints and exits.
+ */
+// First: see there. An import without a name stays where it is when the others are sorted.
+import './signals.ts'
 
 import { CommanderError } from 'commander'
 import { backup } from './commands/backup.ts'
@@ -19,11 +25,6 @@ import { type LogFormat, logListener } from './report/log.ts'
 import { progressLine } from './report/progress.ts'
 import { redactedJson, redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
-/**
- * The command line: from `argv` to a command, and from its outcome or error to output and exit code. The one place that
- * reads `process.env`, listens to signals, prints and exits.
- */
-// First: see there.
 import { onStop, type StopSignal, stops } from './signals.ts'
 import { lockkeeperVersion } from './version.ts'
 
@@ -62,8 +63,8 @@ await program(
   execute,
 )
   .parseAsync()
-  .catch((error: unknown) => {
-    if (!(error instanceof CommanderError)) fail(voiceOf({}, process.argv.includes('--json')), error)
+  .catch(async (error: unknown) => {
+    if (!(error instanceof CommanderError)) await fail(voiceOf({}, process.argv.includes('--json')), error)
   })
 
 async function execute(
@@ -75,9 +76,9 @@ async function execute(
   const voice = voiceOf(given, json)
   try {
     const config = resolveSettings([...command.settings, ...general], given, process.env)
-    finish(voice, await supervise(command, config, options, voice))
+    await finish(voice, await supervise(command, config, options, voice))
   } catch (error) {
-    fail(voice, error)
+    await fail(voice, error)
   }
 }
 
@@ -110,16 +111,16 @@ async function supervise(
   }
 }
 
-function finish(voice: Voice, { code: bad, document, facts, sentence, text }: Outcome): never {
+function finish(voice: Voice, { code: bad, document, facts, sentence, text }: Outcome): Promise<never> {
   const code = bad ?? 'ok'
   if (voice.json) stdout(`${redactedJson(document, redact, 2)}\n`)
   else if (text !== '') stdout(`${redact(text)}\n`)
   const { exit } = exitCodes[code]
   lastWord(voice, sentence, { code, exit, ...facts })
-  process.exit(exit)
+  return end(exit)
 }
 
-function fail(voice: Voice, thrown: unknown): never {
+function fail(voice: Voice, thrown: unknown): Promise<never> {
   const { code, details, exitCode: exit, hint, message, stack } = asLockkeeperError(thrown)
   if (voice.json)
     stdout(`${redactedJson({ error: { code, exit, message, hint: hint ?? null, details } }, redact, 2)}\n`)
@@ -133,6 +134,15 @@ function fail(voice: Voice, thrown: unknown): never {
     stderr(redact(`\nerror: ${message}\n${below.join('')}`))
   }
   lastWord(voice, message, { code, exit, hint })
+  return end(exit)
+}
+
+/** Ends the process once what was written has been taken: a pipe that is full takes the rest later. */
+async function end(exit: number): Promise<never> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>(resolve => {
+      stream.write('', () => resolve())
+    })
   process.exit(exit)
 }
 

@@ -84,7 +84,8 @@ export function changeOptions({
   return {
     database: config.database,
     migrations: migrationsFolder(config),
-    repository: config.noBackup ? 'none' : repositoryFrom(config),
+    repository: repositoryFrom(config),
+    noBackup: config.noBackup,
     lockTimeout: config.lockTimeout,
     drift: { policy: config.drift, ignore: config.ignore },
     outOfOrder: config.outOfOrder,

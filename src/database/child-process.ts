@@ -132,6 +132,13 @@ export class DatabaseProcess implements Workspace {
     await this.#ended
   }
 
+  /** Ends the process without closing the database, which would touch the files at its path; they may be another's by now. */
+  async abandon(): Promise<void> {
+    this.#fail(new LockkeeperError('internal', 'the process that held the database was ended'))
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
   readonly #abort = (): void => {
     this.#fail(this.#signal?.reason)
     this.#child.kill('SIGKILL')

@@ -47,6 +47,8 @@ export function watch(db: DatabaseSync, { ownTransactions }: Guard): Watch {
       case constants.SQLITE_DELETE:
       case constants.SQLITE_INSERT:
       case constants.SQLITE_UPDATE:
+      // CREATE TABLE ... AS fills it without an INSERT.
+      case constants.SQLITE_CREATE_TABLE:
       case constants.SQLITE_DROP_TABLE:
       case constants.SQLITE_DROP_VTABLE:
         if (first !== null && !/^sqlite_/i.test(first)) touched.add(first)

@@ -27,6 +27,12 @@ export async function fileSize(path: string): Promise<number | undefined> {
   return (await orExplain(stat(path).catch(ifMissing), `cannot look at ${path}`))?.size
 }
 
+/** Which file a path leads to now: device and inode; undefined when there is none. */
+export async function fileIdentity(path: string): Promise<string | undefined> {
+  const info = await orExplain(stat(path, { bigint: true }).catch(ifMissing), `cannot look at ${path}`)
+  return info === undefined ? undefined : `${info.dev}:${info.ino}`
+}
+
 /**
  * The file behind symbolic links, as an absolute path: SQLite keeps journal and write-ahead log beside that one. A file
  * that is not there yet keeps its name.
@@ -125,7 +131,7 @@ async function refuseOrphans(file: string, what: string): Promise<void> {
   const left = log ?? journal
   if (left === undefined) return
   throw new LockkeeperError('invalid', `${file} ${what}, but ${left} has ${await fileSize(left)} bytes of it`, {
-    hint: `Part of a database is left in ${left}: put the database file back beside it, or move it away, keep it, and bring back the newest good backup with lockkeeper restore --latest.`,
+    hint: `Part of a database is left in ${left}: keep a copy of it elsewhere. Then put the database file back beside it, or remove it and bring back the newest good backup: lockkeeper restore --latest.`,
     details: { path: file, journal: left },
   })
 }

@@ -49,7 +49,8 @@ export async function look(
 
 /** The same where there is nothing to read. @throws LockkeeperError `missing` for an unknown `to` */
 export function lookAtNothing(migrations: readonly Migration[], options: AssessOptions): Look {
-  const bookkeeping = { table: 'schema_migrations', exists: false, foreign: false, rows: [], fingerprint: null }
+  const nothing = { rows: [], succeeded: false, fingerprint: null }
+  const bookkeeping = { table: 'schema_migrations', exists: false, foreign: false, ...nothing }
   const assessment: Assessment = { kind: 'empty', bookkeeping, level: null, applied: [], pending: migrations }
   return { assessment, pending: pendingOf(assessment, migrations, options), warnings: [] }
 }
@@ -84,7 +85,11 @@ export async function lookFirst(
       }
       const { assessment, pending } = viewed.value
       const empty = assessment.kind === 'empty'
-      const where = assessment.kind === 'managed' ? `at ${assessment.level ?? 'no level'}` : assessment.kind
+      const where = {
+        empty: 'an empty database',
+        unmanaged: 'tables, but no bookkeeping',
+        managed: `at ${assessment.level ?? 'no level'}`,
+      }[assessment.kind]
       const message = `${where}, ${pending.length} pending (${formatBytes(viewed.presence.bytes)})`
       return { message, value: { presence, empty, look: viewed.value } }
     } catch (error) {

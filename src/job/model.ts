@@ -35,6 +35,8 @@ export interface ChangeContext {
   readonly actor: Actor
   readonly lockkeeperVersion: string
   readonly backupId: string | null
+  /** Asked before each commit; rejects when the file at the path is no longer the one that is locked. */
+  readonly confirm: () => Promise<void>
   readonly listener: Listener
   /** Takes secrets out of an error before it is recorded. */
   readonly redact: (text: string) => string
@@ -46,4 +48,11 @@ export interface Changed {
   readonly warnings: readonly Finding[]
   /** Rows by table, before and after. */
   readonly rows: { readonly before: RowCounts; readonly after: RowCounts }
+}
+
+/** What became of the database; what a person can do depends on it. */
+export function aftermath({ transaction }: Change, { backupId }: ChangeContext): string {
+  if (transaction) return 'Everything was rolled back.'
+  const back = backupId === null ? 'there is no backup of it' : `the backup ${backupId} has what was there before`
+  return `It is committed all the same, for it runs outside a transaction; ${back}.`
 }

@@ -17,7 +17,9 @@ export interface JobOptions {
   /** Path of the database file. */
   readonly database: string
   /** Where the way back is kept. `none`: there is to be none, and that is meant; undefined: not said, an error once it is needed. */
-  readonly repository: RepositorySettings | 'none' | undefined
+  readonly repository: RepositorySettings | undefined
+  /** Make no backup before a change. The repository, if there is one, still tells a first install from a loss. Default false. */
+  readonly noBackup?: boolean
   /** Milliseconds to wait for others to let go of the database. */
   readonly lockTimeout: number
   readonly actor: Actor
@@ -75,5 +77,5 @@ export interface ChangeResult {
 
 /** For results and messages; null: there is none. */
 export function urlOf(repository: MigrationOptions['repository']): string | null {
-  return repository === undefined || repository === 'none' ? null : repository.url
+  return repository?.url ?? null
 }

@@ -12,6 +12,8 @@ import { type ChangeResult, type MigrationOptions, type RowChange, urlOf } from 
 import { recordFailure } from './record.ts'
 
 export interface Undertaking {
+  /** See `ChangeContext.confirm`. */
+  readonly confirm: () => Promise<void>
   /** The table of versions. */
   readonly table: string
   readonly from: string | null
@@ -44,6 +46,7 @@ export async function carryOut(
     actor: options.actor,
     lockkeeperVersion,
     backupId: undertaking.backup,
+    confirm: undertaking.confirm,
     listener,
     redact: options.redact ?? (text => text),
   }
@@ -88,7 +91,7 @@ async function orRecordFailure(
   } catch (error) {
     if (!(error instanceof LockkeeperError) || !['failed', 'invalid'].includes(error.code)) throw error
     try {
-      await recordFailure(db, change, context, error, startedAt)
+      await recordFailure(db, change, adopted, context, error, startedAt)
     } catch {
       context.listener({
         kind: 'warning',

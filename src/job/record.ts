@@ -7,6 +7,7 @@ import {
   createBookkeeping,
   type EventRow,
   type MigrationRow,
+  readEvents,
   recordEvent,
   recordMigration,
 } from '../migrations/bookkeeping.ts'
@@ -61,28 +62,67 @@ export async function recordChange(
   })
 }
 
-/** Records that an attempt failed, in a transaction of its own; the application's tables are as they were. */
+/**
+ * Records that an attempt failed, in a transaction of its own; the application's tables are as they were. A database
+ * that was to be taken over is: at which level it is was found and holds.
+ */
 export async function recordFailure(
   db: Workspace,
   change: Change,
+  adopted: readonly MigrationRow[],
   context: ChangeContext,
   error: LockkeeperError,
   startedAt: Date,
 ): Promise<void> {
   const { table } = context
-  const error_message = context.redact(error.message)
+  const failed: Omit<EventRow, 'id'> = {
+    ...eventOf(change, adopted, context, startedAt, Date.now() - startedAt.getTime()),
+    outcome: 'failed',
+    to_level: change.fromLevel,
+    error_message: context.redact(error.message),
+    schema_fingerprint: null,
+  }
+  const [newest] = await readEvents(db)
+  // A container that restarts over and over fails in the same way each time. Recorded again, it would change the
+  // database, and so make another backup, each time.
+  if (newest !== undefined && isSameFailure(newest, failed)) return
   const culprit = change.steps.find(step => step.runnable.version === error.details['version'])
   await db.exec('BEGIN IMMEDIATE')
   await createBookkeeping(db, table)
+  for (const row of adopted) await recordMigration(db, table, row)
   if (culprit !== undefined && change.action === 'migrate')
-    await recordMigration(db, table, { ...culprit.record(0), status: 'failed', error_message })
-  await recordEvent(db, {
-    ...eventOf(change, [], context, startedAt, Date.now() - startedAt.getTime()),
-    outcome: 'failed',
-    to_level: change.fromLevel,
-    error_message,
-    schema_fingerprint: null,
-  })
+    await recordMigration(db, table, {
+      ...culprit.record(0),
+      status: 'failed',
+      error_message: failed.error_message,
+      metadata_json: change.transaction ? null : JSON.stringify({ committed: error.code === 'invalid' }),
+    })
+  await recordEvent(db, failed)
+  await db.exec('COMMIT')
+}
+
+function isSameFailure(a: Omit<EventRow, 'id'>, b: Omit<EventRow, 'id'>): boolean {
+  const same = ['action', 'outcome', 'from_level', 'versions_json', 'error_message', 'image'] as const
+  return same.every(field => a[field] === b[field])
+}
+
+/**
+ * Records that a migration begins which commits by itself: killed in the middle, it must not look like one that never ran.
+ */
+export async function recordBeginning(
+  db: Workspace,
+  { steps }: Change,
+  adopted: readonly MigrationRow[],
+  { backupId, table }: ChangeContext,
+): Promise<void> {
+  await db.exec('BEGIN IMMEDIATE')
+  await createBookkeeping(db, table)
+  for (const row of adopted) await recordMigration(db, table, row)
+  for (const step of steps) {
+    const error_message = `begun at ${new Date().toISOString()} and not ended; it commits statement by statement`
+    const metadata_json = JSON.stringify({ begun: true, backup: backupId })
+    await recordMigration(db, table, { ...step.record(0), status: 'failed', error_message, metadata_json })
+  }
   await db.exec('COMMIT')
 }
 

@@ -128,10 +128,12 @@ async function restoreFrom(
     }),
   )
   try {
-    const safety =
-      presence.kind === 'database' ? await orMoveAside(target, () => saveBefore(child, repository, options)) : null
+    // Under the lock, for it may have come since.
+    const occupied = await hasContent(child)
+    if (occupied && options.to !== undefined) await refuseExisting(options.to)
+    const safety = occupied ? await orMoveAside(target, () => saveBefore(child, repository, options)) : null
     await step(listener, 'commit', async () => {
-      await replaceContent(child, target, copy, presence.kind === 'database' ? await journalModeOf(child) : wanted)
+      await replaceContent(child, target, copy, occupied ? await journalModeOf(child) : wanted)
       const wrong = failures(await quickCheck(child))
       if (wrong.length > 0)
         throw new LockkeeperError('invalid', `${target} is not sound after the restore:\n${listFindings(wrong)}`, {
@@ -151,6 +153,11 @@ async function restoreFrom(
   } finally {
     await child.close()
   }
+}
+
+async function hasContent(child: Connection): Promise<boolean> {
+  const [pages] = await child.all<{ page_count: number }>('PRAGMA page_count')
+  return pages === undefined || pages.page_count > 0
 }
 
 async function saveBefore(

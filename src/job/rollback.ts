@@ -29,14 +29,16 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   const { assessment, downs: needed } = await lookEarly(options, migrations)
   if (needed.length === 0) return unchanged(options, { assessment, pending: [], warnings: [] })
   repositoryOf(options)
-  const db = await take(options, false)
+  const { db, confirm } = await take(options, false)
   try {
     const { bookkeeping, level } = await assess(db, migrations)
     const downs = downsOf(bookkeeping.rows, migrations, options.target)
     const backup = await wayBack(db, options, 'pre-migration')
+    await confirm()
     const applied = appliedVersions(bookkeeping.rows)
     const changes = plan(migrations, applied, downs, options)
     return await carryOut(db, options, {
+      confirm,
       table: bookkeeping.table,
       from: level,
       backup,

@@ -8,7 +8,7 @@ import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { levelOf } from '../migrations/assess.ts'
 import { type Actor, appliedVersions, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
-import { schemaFingerprint } from '../schema/fingerprint.ts'
+import { emptyFingerprint, schemaFingerprint } from '../schema/fingerprint.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { openStore } from '../storage/open.ts'
 import { formatBytes } from '../units.ts'
@@ -37,12 +37,13 @@ export async function withRepository<T>(
 }
 
 /** @throws LockkeeperError `config` unless there is a repository or it was said that there is to be none. */
-export function repositoryOf({ repository }: JobOptions): RepositorySettings | undefined {
+export function repositoryOf({ noBackup = false, repository }: JobOptions): RepositorySettings | undefined {
+  if (noBackup) return undefined
   if (repository === undefined)
     throw new LockkeeperError('config', 'there is something to change, but no repository for the backup before it', {
       hint: 'Set LOCKKEEPER_REPOSITORY (or --repository) to s3://bucket/prefix or file:///path; --no-backup if there is to be no way back.',
     })
-  return repository === 'none' ? undefined : repository
+  return repository
 }
 
 export interface SaveOptions {
@@ -117,11 +118,18 @@ function originOf({ host, ...rest }: Actor) {
   return { host: host ?? 'unknown', ...Object.fromEntries(known) }
 }
 
-/** Whether the repository has a backup of this database, other than of an empty one. */
+/**
+ * Whether the repository has a backup of this database, other than of an empty one.
+ * @param historyOnly count only those in which a migration is on record
+ */
 export async function hasBackups(
   repository: Repository,
+  historyOnly = false,
 ): Promise<{ readonly newest: string; readonly count: number } | undefined> {
-  const { backups, problems } = await listBackups(repository)
+  const { backups: all, problems } = await listBackups(repository)
+  const backups = all.filter(({ manifest }) =>
+    historyOnly ? manifest.schema.applied > 0 : manifest.schema.fingerprint !== emptyFingerprint,
+  )
   const newest = backups.at(-1)
   if (newest !== undefined) return { newest: newest.manifest.id, count: backups.length }
   if (problems.length > 0)

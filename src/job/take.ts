@@ -1,23 +1,30 @@
 /** The third step: the database for this job alone, once it is sure that it is the right one. */
 import type { DatabaseProcess } from '../database/child-process.ts'
 import { openExclusive } from '../database/exclusive.ts'
-import { inspectFile, type Presence } from '../database/location.ts'
+import { fileIdentity, inspectFile } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { step } from './events.ts'
 import type { DeployOptions, JobOptions } from './options.ts'
-import { hasBackups, repositoryOf, withRepository } from './save.ts'
+import { hasBackups, withRepository } from './save.ts'
 
-/** A volume that is empty although backups of it exist is a loss, not a first install. @throws LockkeeperError `missing` */
-export async function refuseEmptyVolume(options: DeployOptions, presence: Presence): Promise<void> {
-  const settings = repositoryOf(options)
-  if (options.firstInstall || settings === undefined) return
-  const { database } = options
+/** What a database is that has tables which no history of ours explains. */
+export const withoutHistory = 'without its history'
+
+/**
+ * A volume that is empty although backups of it exist is a loss, not a first install; and so is one that has tables, but
+ * no history, where the backups have one. @throws LockkeeperError `missing`
+ * @param what what is there instead: `not there`, `empty`
+ */
+export async function refuseLostVolume(options: DeployOptions, what: string): Promise<void> {
+  const { database, firstInstall, repository: settings } = options
+  const historyOnly = what === withoutHistory
+  if (firstInstall || settings === undefined) return
   await withRepository(settings, database, { create: true }, async repository => {
-    const found = await hasBackups(repository)
+    const found = await hasBackups(repository, historyOnly)
     if (found === undefined) return
     throw new LockkeeperError(
       'missing',
-      `the database ${database} is ${presence.kind === 'missing' ? 'not there' : 'empty'}, but ${repository.store.url} has ${found.count} ${found.count === 1 ? 'backup' : 'backups'} of it, the newest ${found.newest}`,
+      `the database ${database} is ${what}, but ${repository.store.url} has ${found.count} ${found.count === 1 ? 'backup' : 'backups'} of it, the newest ${found.newest}`,
       {
         hint: 'Is this the right volume? If so, lockkeeper restore --latest brings the newest good backup back. To begin with an empty database all the same: --first-install.',
         details: { database, repository: repository.store.url, newest: found.newest },
@@ -26,14 +33,25 @@ export async function refuseEmptyVolume(options: DeployOptions, presence: Presen
   })
 }
 
-/** Waits for a database in use; creates one that is not there. */
+export interface Taken {
+  readonly db: DatabaseProcess
+  /**
+   * Makes sure that the file at the path is still the one that is locked: SQLite would go on with a file that was moved
+   * away, and its write-ahead log would be taken for the new one's.
+   * @throws LockkeeperError `busy` if not; then the process that held it is gone
+   */
+  confirm(): Promise<void>
+}
+
+/** Waits for a database in use; creates one that is not there, if it may. */
 export function take(
   { database, listener, lockTimeout, signal, viewInProcess = false }: JobOptions,
   create: boolean,
-): Promise<DatabaseProcess> {
+): Promise<Taken> {
   return step(listener, 'lock', async () => {
     const before = await inspectFile(database, { inProcess: viewInProcess })
-    const value = await openExclusive(database, {
+    const identity = await fileIdentity(database)
+    const db = await openExclusive(database, {
       create: create && before.kind !== 'database',
       lockTimeout,
       ...(signal === undefined ? {} : { signal }),
@@ -44,8 +62,18 @@ export function take(
           message: `in use by another process; waiting, ${Math.round(waited / 1000)} of ${Math.round(lockTimeout / 1000)} s`,
         }),
     })
+    const held = identity ?? (await fileIdentity(database))
+    const confirm = async () => {
+      if ((await fileIdentity(database)) === held) return
+      await db.abandon()
+      throw new LockkeeperError('busy', `the file at ${database} was replaced while it was locked`, {
+        hint: 'Nothing was changed in either file. Find out what moved or replaced it, then run again.',
+        details: { database },
+      })
+    }
+    await confirm()
     const message =
       before.kind === 'missing' ? `${database} created: a first install` : `${database} is locked for everybody else`
-    return { message, value }
+    return { message, value: { db, confirm } }
   })
 }

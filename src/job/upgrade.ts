@@ -1,6 +1,6 @@
 /** The deploy job once there is something to do: lock, look again, back up, migrate. Loaded only then. */
-import type { DatabaseProcess } from '../database/child-process.ts'
 import { viewDatabase } from '../database/view.ts'
+import { LockkeeperError } from '../errors.ts'
 import { upOf } from '../migrations/apply.ts'
 import { levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
@@ -13,7 +13,7 @@ import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
 import { repositoryOf, wayBack } from './save.ts'
-import { refuseEmptyVolume, take } from './take.ts'
+import { refuseLostVolume, type Taken, take, withoutHistory } from './take.ts'
 
 export async function upgrade(
   options: DeployOptions,
@@ -24,19 +24,30 @@ export async function upgrade(
     const { database, viewInProcess = false } = options
     await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
   }
-  repositoryOf(options)
-  if (first.empty) await refuseEmptyVolume(options, first.presence)
+  // Where only the lock lets us look (after a crash) there may be nothing to change.
+  if (first.look !== undefined || first.empty) repositoryOf(options)
+  if (first.empty) await refuseLostVolume(options, first.presence.kind === 'missing' ? 'not there' : 'empty')
 
-  const db = await take(options, true)
+  const { db, confirm } = await take(options, first.presence.kind !== 'database')
   try {
     const now = await look(db, migrations, options, options.signal)
     if (isDone(now)) return unchanged(options, now)
-    if (now.assessment.kind === 'empty' && !first.empty) await refuseEmptyVolume(options, first.presence)
+    await refuseLoss(options, first, now)
     if (isUnadopted(now, options)) await refuseUnadopted(db, options, migrations)
-    return await migrate(db, options, migrations, now)
+    return await migrate({ db, confirm }, options, migrations, now)
   } finally {
     await db.close()
   }
+}
+
+/** What was there a moment ago is gone, or what backups know of. */
+async function refuseLoss(options: DeployOptions, first: FirstLook, { assessment: { kind } }: Look): Promise<void> {
+  if (kind === 'unmanaged' && options.adopt) await refuseLostVolume(options, withoutHistory)
+  if (kind !== 'empty' || first.empty) return
+  if (first.look === undefined) return refuseLostVolume(options, 'empty')
+  throw new LockkeeperError('missing', `${options.database} had tables a moment ago, and is empty now`, {
+    hint: 'Something replaced or emptied it meanwhile. Find out what, then run again.',
+  })
 }
 
 function isUnadopted(seen: Look | undefined, { adopt }: DeployOptions): boolean {
@@ -45,7 +56,7 @@ function isUnadopted(seen: Look | undefined, { adopt }: DeployOptions): boolean 
 
 /** Under the lock, with something to do. */
 async function migrate(
-  db: DatabaseProcess,
+  { db, confirm }: Taken,
   options: DeployOptions,
   migrations: readonly Migration[],
   { assessment, pending, warnings }: Look,
@@ -54,9 +65,11 @@ async function migrate(
   const toRun = pending.filter(migration => !adopted.includes(migration))
   // Of an empty database there is nothing to keep; recording a failed first install must not make it look like a loss.
   const backup = assessment.kind === 'empty' ? null : await wayBack(db, options, 'pre-migration')
+  await confirm()
   const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, options.signal)
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
   return carryOut(db, options, {
+    confirm,
     table: assessment.bookkeeping.table,
     from: assessment.level,
     backup,

@@ -27,7 +27,13 @@ export function upOf({ version, file, up, directives }: Migration): Runnable {
 }
 
 /** What a migration may switch on, and what would otherwise hold for the next one and for the checks as well. */
-const defaults = ['legacy_alter_table', 'recursive_triggers', 'ignore_check_constraints', 'defer_foreign_keys']
+const defaults = [
+  'legacy_alter_table',
+  'recursive_triggers',
+  'ignore_check_constraints',
+  'defer_foreign_keys',
+  'case_sensitive_like',
+]
   .map(pragma => `PRAGMA ${pragma} = OFF`)
   .join('; ')
 

@@ -37,9 +37,9 @@ export async function assess(connection: Connection, migrations: readonly Migrat
      WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (?, ?)`,
     ...ours,
   )
-  const managed = bookkeeping.rows.some(row => row.status !== 'failed')
+  const begun = bookkeeping.succeeded || bookkeeping.rows.some(row => row.status !== 'failed')
   return {
-    kind: managed ? 'managed' : others?.n === 0 ? 'empty' : 'unmanaged',
+    kind: others?.n === 0 && !begun ? 'empty' : bookkeeping.exists ? 'managed' : 'unmanaged',
     bookkeeping,
     level: levelOf(applied),
     applied: migrations.filter(migration => applied.has(migration.version)),
@@ -65,7 +65,7 @@ export function pendingOf(
 ): readonly Migration[] {
   refuseNewer(assessment, migrations)
   const pending = cutAt(assessment, migrations, to)
-  const problems = [...historyProblems(assessment, migrations)]
+  const problems = [...historyProblems(assessment, migrations), ...lossProblems(assessment, pending)]
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
@@ -97,6 +97,19 @@ function* historyProblems(assessment: Assessment, migrations: readonly Migration
     if (migration === undefined) yield `${row.version} is applied, but its file is gone`
     else if (migration.checksum !== row.checksum)
       yield `${row.version} was edited after it was applied at ${row.applied_at}: its checksum is ${short(migration.checksum)}, applied was ${short(row.checksum)} (${migration.file})`
+  }
+}
+
+/**
+ * A migration that commits by itself and then failed its check has done what it did; run again, it would pass, for the
+ * rows are gone already. Once the file says that this is meant, it is another file.
+ */
+function* lossProblems({ bookkeeping }: Assessment, pending: readonly Migration[]): Generator<string> {
+  for (const { checksum, directives, version } of pending) {
+    const row = bookkeeping.rows.find(candidate => candidate.version === version)
+    if (directives.transaction || row?.status !== 'failed' || row.checksum !== checksum) continue
+    if ((JSON.parse(row.metadata_json ?? '{}') as { committed?: boolean }).committed === true)
+      yield `${version} ran outside a transaction at ${row.applied_at}, and what it did failed its check: ${row.error_message}. Restore the backup made before it, or say in the file that this is meant`
   }
 }
 

@@ -64,6 +64,8 @@ export interface Bookkeeping {
   /** A `schema_migrations` of another tool is there. */
   readonly foreign: boolean
   readonly rows: readonly MigrationRow[]
+  /** Some attempt went well, once. */
+  readonly succeeded: boolean
   readonly fingerprint: string | null
 }
 
@@ -86,7 +88,7 @@ export async function readBookkeeping(connection: Connection): Promise<Bookkeepi
   const table = [ownName, otherName].find(name => owners.get(name) === 'us') ?? (foreign ? otherName : ownName)
   if (owners.get(table) === 'other') throw occupied(table)
   if (events === 'other') throw occupied(eventsTable)
-  if (!owners.has(table)) return { table, exists: false, foreign, rows: [], fingerprint: null }
+  if (!owners.has(table)) return { table, exists: false, foreign, rows: [], succeeded: false, fingerprint: null }
   const rows = await connection.all<MigrationRow>(`SELECT ${columns} FROM main.${table} ORDER BY version`)
   const [last] =
     events === undefined
@@ -94,7 +96,14 @@ export async function readBookkeeping(connection: Connection): Promise<Bookkeepi
       : await connection.all<{ schema_fingerprint: string | null }>(
           `SELECT schema_fingerprint FROM main.${eventsTable} WHERE outcome = 'ok' ORDER BY id DESC LIMIT 1`,
         )
-  return { table, exists: true, foreign, rows, fingerprint: last?.schema_fingerprint ?? null }
+  return {
+    table,
+    exists: true,
+    foreign,
+    rows,
+    succeeded: last !== undefined,
+    fingerprint: last?.schema_fingerprint ?? null,
+  }
 }
 
 /** Whose is what has these names: tables, views, even an index, in any case of letters. */

@@ -25,5 +25,12 @@ export async function schemaFingerprint(
     .map(row => JSON.stringify([row.type, row.name, row.tbl_name, row.sql]))
     // Sorted here: the order of SQLite's BINARY depends on the encoding of the database.
     .sort()
+  return hashOf(lines)
+}
+
+function hashOf(lines: readonly string[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
+
+/** Of a schema with nothing in it. */
+export const emptyFingerprint = hashOf([])

@@ -13,7 +13,7 @@ export interface DriftOptions {
 
 export interface Drift {
   readonly findings: readonly Finding[]
-  /** Something is missing or differs; what is merely extra does not count. */
+  /** Something is missing or differs, ignored or not; what is merely extra does not count. */
   readonly drifted: boolean
 }
 
@@ -24,11 +24,13 @@ export async function checkDrift(
   own: readonly string[],
   { policy, ignore }: DriftOptions,
 ): Promise<Drift> {
-  const differences = compareSchemas(expected, await readSchema(connection), { ignore: [...own, ...ignore] })
+  const actual = await readSchema(connection)
+  const all = compareSchemas(expected, actual, { ignore: own })
+  const differences = ignore.length === 0 ? all : compareSchemas(expected, actual, { ignore: [...own, ...ignore] })
   const finding = ({ kind, message, object }: Difference): Finding => ({
     part: object === 'index' ? 'indexes' : 'schema',
     severity: kind === 'extra' || policy === 'warn' ? 'warn' : 'fail',
     message,
   })
-  return { findings: differences.map(finding), drifted: differences.some(({ kind }) => kind !== 'extra') }
+  return { findings: differences.map(finding), drifted: all.some(({ kind }) => kind !== 'extra') }
 }

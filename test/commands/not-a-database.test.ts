@@ -47,7 +47,7 @@ test('a log that is left of a database that is gone is not thrown away', async (
   const here = place()
   writeFileSync(`${here.database}-wal`, 'the last transactions')
   const before = traceOf(here.volume)
-  expectRefused(await here.run(['run']), 65, 'app.db-wal', 'keep a copy')
+  expectRefused(await here.run(['run']), 65, 'app.db-wal', 'keep')
   expect(traceOf(here.volume)).toEqual(before)
 })
 

@@ -66,6 +66,16 @@ describe.each(signals)('%s in the middle of a long statement', (signal, exit, co
   )
 })
 
+test('Ctrl-C, which reaches the child process as well, is told as what it is', async () => {
+  const place = await placeWith('wal')
+  const before = applicationOf(place.database)
+  const run = place.start(['run'], { ownGroup: true })
+  await run.shows('"v002_first"')
+  process.kill(-run.process.pid!, 'SIGINT')
+  expectRefused(await run.done, 130, 'stopped by SIGINT')
+  expect(applicationOf(place.database)).toEqual(before)
+})
+
 test('SIGTERM while it waits for the lock ends it at once', async () => {
   const place = await placeWith('delete')
   const holder = await hold(place.database, 'BEGIN IMMEDIATE')

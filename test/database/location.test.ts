@@ -159,7 +159,7 @@ describe('beside what is left of another database', () => {
       await expect(inspectFile(path)).rejects.toMatchObject({
         code: 'invalid',
         message: `${path} ${state}, but ${path}${suffix} has ${left.length} bytes of it`,
-        hint: expect.stringContaining('move it away, keep it'),
+        hint: expect.stringContaining('keep a copy of it elsewhere'),
         details: { path, journal: path + suffix },
       })
       expect(await readFile(path + suffix)).toEqual(left)

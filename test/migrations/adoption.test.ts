@@ -17,8 +17,10 @@ import { folderOf } from './folder.ts'
 import { migration, versionsOf } from './migration.ts'
 
 const list = [
-  migration('v1', { up: 'CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE scratch(x);' }),
-  migration('v2', { up: 'CREATE INDEX users_by_name ON users(name); DROP TABLE scratch;' }),
+  migration('v1', {
+    up: 'CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE scratch(x); CREATE TABLE scratch_2(x);',
+  }),
+  migration('v2', { up: 'CREATE INDEX users_by_name ON users(name); DROP TABLE scratch; DROP TABLE scratch_2;' }),
   migration('v3', { up: 'CREATE TABLE orders(id INTEGER PRIMARY KEY); CREATE INDEX orders_i ON orders(id);' }),
 ]
 const upTo = (count: number, more = '') =>

@@ -30,15 +30,18 @@ export interface How {
   /** All that it gets, but for PATH, HOME and TMPDIR. */
   readonly env?: Environment
   readonly cwd?: string
+  /** In a process group of its own, so that a signal can be sent to all of it as a terminal does. Default false. */
+  readonly ownGroup?: boolean
 }
 
 /** Starts it and lets it run. */
-export function start(args: readonly string[], { env = {}, cwd }: How = {}): Running {
+export function start(args: readonly string[], { env = {}, cwd, ownGroup = false }: How = {}): Running {
   const began = performance.now()
   const { PATH, HOME, TMPDIR } = process.env
   const child = spawn(process.execPath, [program, ...args], {
     env: definedOnly({ PATH, HOME, TMPDIR, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: ownGroup,
     ...(cwd === undefined ? {} : { cwd }),
   })
   const text = { stdout: '', stderr: '', output: '' }

@@ -16,7 +16,7 @@ import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { expect, onTestFinished } from 'vitest'
-import { type Environment, lockkeeper, type Ran, type Running, start } from './cli.ts'
+import { type Environment, type How, lockkeeper, type Ran, type Running, start } from './cli.ts'
 
 /** The migrations of the reference application. */
 export const fossawork = fileURLToPath(new URL('../../migrations', import.meta.url))
@@ -47,8 +47,9 @@ export class Workplace {
     return lockkeeper(args, { env: { ...this.env, ...env }, cwd: this.folder })
   }
 
-  start(args: readonly string[], env: Environment = {}): Running {
-    return start(args, { env: { ...this.env, ...env }, cwd: this.folder })
+  /** Starts a command and lets it run. */
+  start(args: readonly string[], how: Pick<How, 'ownGroup'> = {}): Running {
+    return start(args, { ...how, env: this.env, cwd: this.folder })
   }
 
   /** Writes a migration, in place of one of that name. `.sql` where the name has no ending. */
