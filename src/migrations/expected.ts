@@ -57,7 +57,7 @@ async function replay(memory: Workspace, migration: Migration): Promise<void> {
 function inReplay(error: unknown): unknown {
   if (!(error instanceof LockkeeperError) || (error.code !== 'failed' && error.code !== 'invalid')) return error
   return new LockkeeperError(error.code, error.message, {
-    hint: `${error.hint ?? ''} This was a replay in an empty database in memory, from which Lockkeeper learns the schema: a migration has to run there too. Nothing was touched.`.trim(),
+    hint: `${error.hint ?? ''} This was a replay in an empty database in memory, from which Lockkeeper learns the schema: a migration has to run there too.`.trim(),
     cause: error,
     details: { ...error.details, replay: true },
   })

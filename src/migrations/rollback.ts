@@ -2,8 +2,9 @@
 import { LockkeeperError } from '../errors.ts'
 import type { Runnable } from './apply.ts'
 import type { MigrationRow } from './bookkeeping.ts'
-import type { Directives, Migration } from './model.ts'
+import type { Directives, Migration, Script } from './model.ts'
 import { compareVersions } from './order.ts'
+import { split } from './split.ts'
 
 /** This one, everything after this one, or so many. */
 export type RollbackTarget = { readonly version: string } | { readonly to: string } | { readonly steps: number }
@@ -101,25 +102,34 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
   const { version } = row
   const migration = migrations.find(candidate => candidate.version === version)
   const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
-  const directives = { transaction, foreignKeys }
-  if (migration?.down !== undefined)
-    return {
-      row,
-      directives,
-      runnable: { version, file: migration.file, script: migration.down, inTransaction: transaction },
-    }
-  if (row.down_sql !== null) {
-    const script = { kind: 'sql', sql: row.down_sql, line: 1 } as const
-    return {
-      row,
-      directives,
-      runnable: { version, file: `stored down of ${version}`, script, inTransaction: transaction },
-    }
-  }
-  throw new LockkeeperError('invalid', `${version} has no down: neither its file nor the database has one`, {
-    hint: 'Nothing was touched. The backup that was made before it brings the old state back: lockkeeper backups, then lockkeeper restore --id.',
-    details: { version },
+  const down = (file: string, script: Script): Down => ({
+    row,
+    directives: { transaction, foreignKeys },
+    runnable: { version, file, script, inTransaction: transaction },
   })
+  if (migration?.down !== undefined && undoes(migration.down, migration.up)) return down(migration.file, migration.down)
+  const kept = row.down_sql === null ? undefined : ({ kind: 'sql', sql: row.down_sql, line: 1 } as const)
+  if (kept !== undefined && undoes(kept)) return down(`stored down of ${version}`, kept)
+  const empty = migration?.down !== undefined || kept !== undefined
+  throw new LockkeeperError(
+    'invalid',
+    `${version} has no down: ${empty ? 'it is empty' : 'neither its file nor the database has one'}`,
+    {
+      hint:
+        'Nothing was touched. The backup that was made before it brings the old state back: lockkeeper backups, then lockkeeper restore --id.' +
+        (empty ? ' If there is nothing to undo, its down may say so: SELECT 1;' : ''),
+      details: { version },
+    },
+  )
+}
+
+/** Tools write an empty down into each new file; to run it would take back nothing and record that it did. */
+function undoes(down: Script, up?: Script): boolean {
+  return down.kind === 'module' || !isEmpty(down) || (up !== undefined && isEmpty(up))
+}
+
+function isEmpty(script: Script): boolean {
+  return script.kind === 'sql' && split(script.sql).next().done === true
 }
 
 function stored({

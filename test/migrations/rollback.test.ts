@@ -6,7 +6,7 @@ import { refusalOf } from './database.ts'
 import { migration } from './migration.ts'
 
 const withDown = (version: string, ...dependencies: string[]): Migration =>
-  migration(version, { down: `-- down of ${version}`, dependencies })
+  migration(version, { up: 'SELECT 0', down: `SELECT '${version}'`, dependencies })
 const folder = ['v1', 'v2', 'v3', 'v10'].map(version => withDown(version))
 const rowsOf = (list: readonly Migration[]): MigrationRow[] => list.map(each => appliedRow(each, new Date(), 1))
 
@@ -53,7 +53,7 @@ describe('a down comes', () => {
       runnable: {
         version: 'v10',
         file: 'v10.sql',
-        script: { kind: 'sql', sql: '-- down of v10' },
+        script: { kind: 'sql', sql: "SELECT 'v10'" },
         inTransaction: true,
       },
       directives: { transaction: true, foreignKeys: false },
@@ -71,6 +71,24 @@ describe('a down comes', () => {
   it('from the database where the file has none any more', () => {
     const known = [...folder.slice(0, 3), migration('v10')]
     expect(downs({ steps: 1 }, known)[0]?.runnable).toMatchObject({ file: 'stored down of v10' })
+  })
+
+  it('from the file also where it is empty, if the up is as well', () => {
+    const known = [...folder.slice(0, 3), migration('v10', { up: '-- nothing', down: '-- nothing' })]
+    expect(downs({ steps: 1 }, known)[0]?.runnable).toMatchObject({ file: 'v10.sql' })
+  })
+
+  it('from the database where that of the file has nothing in it', () => {
+    const known = [...folder.slice(0, 3), migration('v10', { up: 'SELECT 0', down: '\n-- not yet\n;' })]
+    expect(downs({ steps: 1 }, known)[0]?.runnable).toMatchObject({ file: 'stored down of v10' })
+  })
+
+  it('from nowhere where both have nothing in them: refused, since it would take back nothing', async () => {
+    const empty = migration('v11', { up: 'SELECT 0', down: '-- migrate:down\n' })
+    for (const known of [[...folder, empty], folder]) {
+      const error = await refusal({ steps: 1 }, known, rowsOf([...folder, empty]))
+      expect(error).toMatchObject({ code: 'invalid', message: 'v11 has no down: it is empty', hint: /SELECT 1;/ })
+    }
   })
 
   it('from a module', () => {
@@ -127,7 +145,7 @@ describe('refused is', () => {
   })
 
   it('a record that somebody has broken', async () => {
-    const rows = rowsOf([migration('v11', { down: '' })]).map(row => ({ ...row, directives_json: '{' }))
+    const rows = rowsOf([migration('v11', { down: 'SELECT 1' })]).map(row => ({ ...row, directives_json: '{' }))
     expect(await refusal({ steps: 1 }, folder, rows)).toMatchObject({ code: 'invalid', details: { version: 'v11' } })
   })
 })
