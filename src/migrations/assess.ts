@@ -9,7 +9,7 @@ export interface Assessment {
   /**
    * - `empty`: nothing of an application, so a first install (one that failed before may have left its record)
    * - `unmanaged`: tables, but no history of ours: an ORM or another tool made it
-   * - `managed`: ours
+   * - `managed`: ours, if only by what a migration without a transaction left behind
    */
   readonly kind: 'empty' | 'unmanaged' | 'managed'
   readonly bookkeeping: Bookkeeping
@@ -37,9 +37,12 @@ export async function assess(connection: Connection, migrations: readonly Migrat
      WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (?, ?)`,
     ...ours,
   )
-  const begun = bookkeeping.succeeded || bookkeeping.rows.some(row => row.status !== 'failed')
+  const { rows, succeeded } = bookkeeping
+  const begun = succeeded || rows.some(row => row.status !== 'failed')
+  // Only a migration that commits by itself leaves something behind when it fails, and only of it more is recorded.
+  const halfDone = rows.some(row => row.metadata_json !== null)
   return {
-    kind: others?.n === 0 && !begun ? 'empty' : bookkeeping.exists ? 'managed' : 'unmanaged',
+    kind: others?.n === 0 && !begun ? 'empty' : begun || halfDone ? 'managed' : 'unmanaged',
     bookkeeping,
     level: levelOf(applied),
     applied: migrations.filter(migration => applied.has(migration.version)),
@@ -106,8 +109,9 @@ function* historyProblems(assessment: Assessment, migrations: readonly Migration
  */
 function* lossProblems({ bookkeeping }: Assessment, pending: readonly Migration[]): Generator<string> {
   for (const { checksum, directives, version } of pending) {
+    if (directives.transaction) continue
     const row = bookkeeping.rows.find(candidate => candidate.version === version)
-    if (directives.transaction || row?.status !== 'failed' || row.checksum !== checksum) continue
+    if (row?.status !== 'failed' || row.checksum !== checksum) continue
     if ((JSON.parse(row.metadata_json ?? '{}') as { committed?: boolean }).committed === true)
       yield `${version} ran outside a transaction at ${row.applied_at}, and what it did failed its check: ${row.error_message}. Restore the backup made before it, or say in the file that this is meant`
   }

@@ -7,7 +7,7 @@ import { compareTables, pairs } from './compare-table.ts'
 import { aroundDifference, type Difference, ignorer, sorted } from './difference.ts'
 import { fold, type Schema, type Trigger, type View } from './model.ts'
 
-export { type Difference, splitDifferences, type Verdict } from './difference.ts'
+export { type Difference, splitDifferences } from './difference.ts'
 
 export interface CompareOptions {
   /**

@@ -1,8 +1,8 @@
 /** What is wrong with the migrations themselves, or with how they fit the database: said before anything is touched. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { errorOf, expectOk, expectRefused } from '../support/cli.ts'
+import { expectOk, expectRefused } from '../support/cli.ts'
 import { shop, shopSchema } from '../support/shop.ts'
 import { newPlace, traceOf, type Workplace } from '../support/workplace.ts'
 
@@ -213,73 +213,5 @@ describe('--to', () => {
     const ran = await place.run(['run', '--to', 'v002_a', '--json'])
     expect(JSON.parse(ran.stdout)).toMatchObject({ level: 'v002_a', versions: [{ version: 'v002_a' }] })
     expect(JSON.parse((await place.run(['status', '--json'])).stdout).pending).toEqual(['v003_b'])
-  })
-})
-
-describe('the repository', () => {
-  test('that names a host for a folder is refused', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    expectRefused(await place.run(['run', '--repository', 'file://somewhere/backups']), 78, 'host')
-  })
-
-  test('is needed as soon as something is to change', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    const before = traceOf(place.volume)
-    const ran = await place.run(['run'], { LOCKKEEPER_REPOSITORY: undefined })
-    expectRefused(ran, 78, 'no repository', 'LOCKKEEPER_REPOSITORY', '--no-backup')
-    expect(traceOf(place.volume)).toEqual(before)
-  })
-
-  test('is not needed for a first look, nor where there is nothing to do', async () => {
-    const place = await shop()
-    expectOk(await place.run(['run'], { LOCKKEEPER_REPOSITORY: undefined }))
-  })
-
-  test('is not needed with --no-backup, and the log says what that means', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    const ran = await place.run(['run', '--no-backup'], { LOCKKEEPER_REPOSITORY: undefined })
-    expectOk(ran)
-    expect(ran.stderr).toContain('no way back')
-    expect(place.query('SELECT backup_id FROM schema_migration_events ORDER BY id DESC LIMIT 1')).toEqual([
-      { backup_id: null },
-    ])
-  })
-
-  test('that is no URL, or of a kind that is not known, is refused before the database is touched', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    const before = traceOf(place.volume)
-    rmSync(place.migrations, { recursive: true })
-    for (const [url, why] of [
-      ['/backups', 'file:///backups'],
-      ['ftp://somewhere/backups', 's3://bucket/prefix or file:///absolute/path'],
-      ['', 'LOCKKEEPER_REPOSITORY (--repository <url>) is empty'],
-    ] as const)
-      expectRefused(await place.run(['run', '--repository', url]), 78, why)
-    expect(traceOf(place.volume)).toEqual(before)
-  })
-
-  test('that cannot be written to stops the deploy before the first change', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    writeFileSync(place.repository.replace('repository', 'file'), 'not a folder')
-    const ran = await place.run(['run', '--repository', `file://${place.folder}/file/backups`])
-    expect([69, 74, 77, 78]).toContain(ran.exit)
-    expect(errorOf(ran).msg).toContain('/file')
-    expect(place.query("SELECT name FROM sqlite_schema WHERE name = 'carts'")).toEqual([])
-  })
-
-  test('that is a folder of something else is refused by what is in it', async () => {
-    const place = await shop()
-    place.migration('v002_carts', table('carts'))
-    const photos = join(place.folder, 'photos')
-    mkdirSync(photos)
-    writeFileSync(join(photos, 'cat.jpg'), 'meow')
-    chmodSync(photos, 0o755)
-    expectRefused(await place.run(['run', '--repository', `file://${photos}`]), 78, 'cat.jpg', 'repository.json')
-    expect(readFileSync(join(photos, 'cat.jpg'), 'utf8')).toBe('meow')
   })
 })

@@ -119,9 +119,11 @@ describe('what a migration switches on ends with it:', () => {
     expect(await column(db, 'PRAGMA quick_check(t)')).toEqual(['CHECK constraint failed in t'])
   })
 
-  it('recursive_triggers and defer_foreign_keys', async () => {
+  it('case_sensitive_like, recursive_triggers and defer_foreign_keys', async () => {
     const db = await memory()
-    await migrate(db, 'PRAGMA recursive_triggers = ON; PRAGMA defer_foreign_keys = ON;')
+    const on = 'PRAGMA case_sensitive_like = ON; PRAGMA recursive_triggers = ON; PRAGMA defer_foreign_keys = ON;'
+    await migrate(db, on)
+    expect(await column(db, "SELECT 'A' LIKE 'a'")).toEqual([1])
     expect(await column(db, 'PRAGMA recursive_triggers')).toEqual([0])
     expect(await column(db, 'PRAGMA defer_foreign_keys')).toEqual([0])
   })

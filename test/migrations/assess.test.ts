@@ -60,10 +60,19 @@ describe('a database is', () => {
     expect(await assess(await memory(sql), folder)).toMatchObject({ kind: 'unmanaged', level: null, pending: folder })
   })
 
-  it('unmanaged with the record of a failure beside tables', async () => {
+  it('unmanaged with the record of a failure beside tables, which something else made since', async () => {
     expect(await assess(await database([[folder[0]!, 'failed']], 'CREATE TABLE t(a)'), folder)).toMatchObject({
       kind: 'unmanaged',
     })
+  })
+
+  it('managed with the record of a failure that committed by itself, and so may have left tables', async () => {
+    const db = await database([], 'CREATE TABLE t(a)')
+    const row: MigrationRow = { ...appliedRow(folder[0]!, new Date(), 1, { begun: true }), status: 'failed' }
+    await recordMigration(db, 'schema_migrations', row)
+    expect(await assess(db, folder)).toMatchObject({ kind: 'managed', level: null, pending: folder })
+    await db.exec('DROP TABLE t')
+    expect(await assess(db, folder)).toMatchObject({ kind: 'empty' })
   })
 
   it('managed once something was applied, even if it was all taken back', async () => {
@@ -149,6 +158,27 @@ describe('a history that does not fit is refused:', () => {
     expect(error).toMatchObject({ code: 'invalid', hint: expect.stringContaining('--out-of-order allow') })
     expect(error.details['problems']).toEqual(['v2 is pending, but v3, which comes after it, is applied'])
     expect(await pending(applied, folder, { outOfOrder: 'allow' })).toEqual(['v2'])
+  })
+
+  it('a migration that committed by itself what failed its check, until its file says that this is meant', async () => {
+    const alone = migration('v1', { directives: { transaction: false } })
+    const failed = (metadata: object | undefined): MigrationRow => ({
+      ...appliedRow(alone, new Date(), 1, metadata),
+      status: 'failed',
+      error_message: 't would lose rows',
+    })
+    const pendingAfter = async (metadata: object | undefined, file = alone) => {
+      const db = await database([])
+      await recordMigration(db, 'schema_migrations', failed(metadata))
+      return pendingOf(await assess(db, [file]), [file], { outOfOrder: 'fail' })
+    }
+    const error = await refusalOf(pendingAfter({ committed: true }))
+    expect(error.details['problems']).toEqual([
+      expect.stringMatching(/^v1 ran outside a transaction at .* what it did failed its check: t would lose rows\./),
+    ])
+    expect(await pendingAfter({ committed: false })).toEqual([alone])
+    const meant = { ...alone, checksum: 'another' }
+    expect(await pendingAfter({ committed: true }, meant)).toEqual([meant])
   })
 
   it('all of it in one message', async () => {

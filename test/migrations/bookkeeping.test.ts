@@ -59,6 +59,7 @@ describe('what is recorded', () => {
       exists: true,
       foreign: false,
       rows,
+      succeeded: true,
       fingerprint: 'abc',
     })
     expect([...appliedVersions(found.rows)]).toEqual(['v1'])
@@ -80,6 +81,12 @@ describe('what is recorded', () => {
       down_sql: 'DROP TABLE t',
       directives_json: expect.stringMatching(/"compatible":true.*"dependencies":\["v0"\]/),
     })
+  })
+
+  it('of failures alone is no success', async () => {
+    const db = await ours()
+    await recordEvent(db, { ...event, outcome: 'failed', schema_fingerprint: null })
+    expect(await readBookkeeping(db)).toMatchObject({ succeeded: false, fingerprint: null })
   })
 
   it('takes the place of what was recorded of the version before', async () => {
@@ -119,14 +126,21 @@ describe('what is recorded', () => {
 describe('in a database without a record', () => {
   it('the names are known that it would get', async () => {
     const found = await readBookkeeping(await memory('CREATE TABLE t(a)'))
-    expect(found).toEqual({ table: 'schema_migrations', exists: false, foreign: false, rows: [], fingerprint: null })
+    expect(found).toEqual({
+      table: 'schema_migrations',
+      exists: false,
+      foreign: false,
+      rows: [],
+      succeeded: false,
+      fingerprint: null,
+    })
     expect(bookkeepingTables(found)).toEqual(['schema_migrations', 'schema_migration_events'])
   })
 
   it('a table of versions alone is enough', async () => {
     const db = await ours()
     await db.exec('DROP TABLE schema_migration_events')
-    expect(await readBookkeeping(db)).toMatchObject({ exists: true, fingerprint: null })
+    expect(await readBookkeeping(db)).toMatchObject({ exists: true, succeeded: false, fingerprint: null })
   })
 })
 
