@@ -3,7 +3,6 @@ import { quoteName } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { compareSchemas, type Difference, objectsOf } from '../schema/compare.ts'
 import { fold, type Schema } from '../schema/model.ts'
-import { eventsTable } from './bookkeeping.ts'
 import { replayEach } from './expected.ts'
 import type { Migration } from './model.ts'
 
@@ -30,7 +29,6 @@ export async function findLevel(
   ignore: readonly string[],
   signal?: AbortSignal,
 ): Promise<Adoptable> {
-  const ignored = [...ignore, ...recordOfFailure(schema)]
   let found: Adoptable | undefined
   let nearest: { version: string; differences: readonly Difference[] } | undefined
   let later: Later = new Map()
@@ -41,7 +39,7 @@ export async function findLevel(
     applied.push(migration)
     if (before !== undefined && compareSchemas(before, expected).length === 0) unseen.push(migration)
     before = expected
-    const differences = compareSchemas(expected, schema, { ignore: ignored })
+    const differences = compareSchemas(expected, schema, { ignore })
     const failing = differences.filter(difference => difference.kind !== 'extra')
     if (failing.length === 0) {
       found = { applied: [...applied], unseen: [...unseen], extra: differences }
@@ -87,15 +85,6 @@ function refuseParts({ applied, extra }: Adoptable, later: Later): void {
       details: { level, parts: parts.map(({ object, name, version }) => ({ object, name, version })) },
     },
   )
-}
-
-/** An attempt to take it over that failed has left its record. */
-function recordOfFailure({ tables }: Schema): string[] {
-  const ours = tables.filter(
-    ({ name, columns }) =>
-      fold(name) === eventsTable || columns.some(column => fold(column.name) === 'directives_json'),
-  )
-  return ours.map(({ name }) => name)
 }
 
 function keyOf({ object, name }: Pick<Difference, 'object' | 'name'>): string {

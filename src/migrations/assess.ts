@@ -8,8 +8,8 @@ import { compareVersions } from './order.ts'
 export interface Assessment {
   /**
    * - `empty`: nothing of an application, so a first install (one that failed before may have left its record)
-   * - `unmanaged`: tables, but no history of ours: an ORM or another tool made it
-   * - `managed`: ours, if only by what a migration without a transaction left behind
+   * - `unmanaged`: tables, but no record of ours: an ORM or another tool made it
+   * - `managed`: ours, if only by the record of an attempt that failed (a sidecar's table beside it takes nothing away)
    */
   readonly kind: 'empty' | 'unmanaged' | 'managed'
   readonly bookkeeping: Bookkeeping
@@ -37,12 +37,9 @@ export async function assess(connection: Connection, migrations: readonly Migrat
      WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (?, ?)`,
     ...ours,
   )
-  const { rows, succeeded } = bookkeeping
-  const begun = succeeded || rows.some(row => row.status !== 'failed')
-  // Only a migration that commits by itself leaves something behind when it fails, and only of it more is recorded.
-  const halfDone = rows.some(row => row.metadata_json !== null)
+  const begun = bookkeeping.succeeded || bookkeeping.rows.some(row => row.status !== 'failed')
   return {
-    kind: others?.n === 0 && !begun ? 'empty' : begun || halfDone ? 'managed' : 'unmanaged',
+    kind: others?.n === 0 && !begun ? 'empty' : bookkeeping.exists ? 'managed' : 'unmanaged',
     bookkeeping,
     level: levelOf(applied),
     applied: migrations.filter(migration => applied.has(migration.version)),

@@ -6,7 +6,7 @@ import { fileUri } from '../../src/database/location.ts'
 import { NativeDatabase, workspaceOf } from '../../src/database/native.ts'
 import { findLevel } from '../../src/migrations/adoption.ts'
 import { applyScript, upOf } from '../../src/migrations/apply.ts'
-import { createBookkeeping, readBookkeeping } from '../../src/migrations/bookkeeping.ts'
+import { readBookkeeping } from '../../src/migrations/bookkeeping.ts'
 import { expectedSchema } from '../../src/migrations/expected.ts'
 import { loadMigrations } from '../../src/migrations/load.ts'
 import type { Migration } from '../../src/migrations/model.ts'
@@ -60,13 +60,6 @@ describe('a database that something else made is at a level', () => {
     const { applied, unseen } = await levelOf(upTo(1), rowsOnly)
     expect(versionsOf(applied)).toEqual(['v1', 'v1_rows'])
     expect(versionsOf(unseen)).toEqual(['v1_rows'])
-  })
-
-  it('also after an attempt to take it over that failed and left its record', async () => {
-    const db = await memory(upTo(2))
-    await createBookkeeping(db, 'schema_migrations')
-    const { applied, extra } = await findLevel(await readSchema(db), list, [])
-    expect([versionsOf(applied), extra]).toEqual([['v1', 'v2'], []])
   })
 })
 

@@ -60,19 +60,12 @@ describe('a database is', () => {
     expect(await assess(await memory(sql), folder)).toMatchObject({ kind: 'unmanaged', level: null, pending: folder })
   })
 
-  it('unmanaged with the record of a failure beside tables, which something else made since', async () => {
+  it('managed with the record of a failure beside tables, as of a sidecar', async () => {
     expect(await assess(await database([[folder[0]!, 'failed']], 'CREATE TABLE t(a)'), folder)).toMatchObject({
-      kind: 'unmanaged',
+      kind: 'managed',
+      level: null,
+      pending: folder,
     })
-  })
-
-  it('managed with the record of a failure that committed by itself, and so may have left tables', async () => {
-    const db = await database([], 'CREATE TABLE t(a)')
-    const row: MigrationRow = { ...appliedRow(folder[0]!, new Date(), 1, { begun: true }), status: 'failed' }
-    await recordMigration(db, 'schema_migrations', row)
-    expect(await assess(db, folder)).toMatchObject({ kind: 'managed', level: null, pending: folder })
-    await db.exec('DROP TABLE t')
-    expect(await assess(db, folder)).toMatchObject({ kind: 'empty' })
   })
 
   it('managed once something was applied, even if it was all taken back', async () => {
