@@ -27,7 +27,13 @@ export async function adoptable(
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
   // What it has beyond them is warned of before the commit, as after any change.
-  const { applied } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  const { applied, unseen } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  for (const { version } of unseen)
+    listener({
+      kind: 'warning',
+      step: 'look',
+      message: `${version} changes rows only, so whether it has run cannot be seen: it is taken as applied`,
+    })
   listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}` })
   return applied
 }

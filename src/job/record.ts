@@ -52,7 +52,9 @@ export async function recordChange(
       changes: { from: change.fromLevel, to: change.toLevel, execution_time_ms, backup: context.backupId },
     })),
   ]
-  await recordAudit(db, entries)
+  const refused = await recordAudit(db, entries)
+  if (refused !== undefined)
+    context.listener({ kind: 'warning', step: 'commit', message: `nothing was written to audit_trail: ${refused}` })
   await recordEvent(db, {
     ...eventOf(change, adopted, context, startedAt, milliseconds),
     outcome: 'ok',
