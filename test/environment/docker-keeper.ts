@@ -100,7 +100,9 @@ function startDaemon(): ChildProcess {
   const places = ['--host', `unix://${socketPath}`, '--data-root', data, '--pidfile', pidFile]
   const further = ['--exec-root', join(state, 'exec'), '--config-file', configuration, '--shutdown-timeout', '5']
   // However the keeper ends, the kernel then ends the engine.
-  return spawn('setpriv', ['--pdeathsig', 'TERM', 'dockerd', ...places, ...further, ...options], {
+  // Without a bridge of its own, dockerd removes docker0 when it starts, which is another engine's: a network of its own.
+  const apart = options.includes('--bridge=none') ? ['unshare', '--net'] : []
+  return spawn('setpriv', ['--pdeathsig', 'TERM', ...apart, 'dockerd', ...places, ...further, ...options], {
     stdio: ['ignore', log, log],
     cwd: '/',
   })
