@@ -19,7 +19,7 @@ import { countAgain, unpermitted } from './row-guard.ts'
 /**
  * Applies and commits.
  * @param adopted rows to be written with it, for a database that is taken over
- * @throws LockkeeperError `failed` or `invalid`, after everything was rolled back
+ * @throws LockkeeperError `failed` or `invalid`; everything was rolled back, but for what commits by itself
  */
 export async function applyChange(
   db: Workspace,
