@@ -12,11 +12,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { listBackups } from '../src/backup/catalog.ts'
 import { createBackup } from '../src/backup/create.ts'
 import { fetchBackup } from '../src/backup/fetch.ts'
 import { openRepository } from '../src/backup/repository.ts'
-import { selectBackup } from '../src/backup/select.ts'
+import { findBackup } from '../src/backup/select.ts'
 import { verifyBackup } from '../src/backup/verify.ts'
 import { fileStore } from '../src/storage/file.ts'
 
@@ -61,7 +60,7 @@ async function step(name: string, folder: string): Promise<void> {
   const database = join(folder, 'bench.db')
   const store = fileStore(join(folder, 'repository'))
   const repository = await openRepository(store, { databaseName: 'bench', create: true })
-  const latest = async () => selectBackup((await listBackups(repository)).backups, { latest: true }).backup
+  const latest = async () => (await findBackup(repository, { latest: true })).backup
   const started = performance.now()
   const processor = process.cpuUsage()
   let stored = ''

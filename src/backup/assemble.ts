@@ -4,12 +4,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import { openChunk } from './chunk-object.ts'
+import { readChunk } from './chunk-object.ts'
 import { chunksInFlight, inOrder } from './concurrency.ts'
-import { chunksInList, largest } from './format.ts'
+import { chunksInList } from './format.ts'
 import { linesOf, readList } from './lists.ts'
 import type { Manifest } from './manifest.ts'
-import { readObject } from './objects.ts'
 import type { OnProgress } from './progress.ts'
 import { damagedObject, missingObject, type ObjectProblem } from './recheck.ts'
 import type { Repository } from './repository.ts'
@@ -41,7 +40,7 @@ export async function assemble(
   let last: { readonly key: string; readonly plain: Promise<Buffer | ObjectProblem> } | undefined
   const fetched = inOrder(names(), chunksInFlight(chunks.size), async ({ key, position }) => {
     signal?.throwIfAborted()
-    if (last?.key !== key) last = { key, plain: load(repository, key, chunks.size) }
+    if (last?.key !== key) last = { key, plain: readable(key, () => readChunk(repository.store, key, chunks.size)) }
     const offset = position * chunks.size
     return { key, offset, length: Math.min(chunks.size, database.bytes - offset), plain: await last.plain }
   })
@@ -71,13 +70,6 @@ export async function assemble(
     complain(keys)
     return []
   }
-}
-
-function load(repository: Repository, key: string, size: number): Promise<Buffer | ObjectProblem> {
-  return readable(key, async () => {
-    const object = await readObject(repository.store, key, largest.chunk(size))
-    return object === undefined ? undefined : openChunk(key, object, size)
-  })
 }
 
 /** What was read, or what is wrong with it; rejects only when the store does. */

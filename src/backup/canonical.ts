@@ -1,7 +1,10 @@
 /**
  * JSON with one spelling for each value, RFC 8785: keys sorted, no white space, numbers and strings as JavaScript
- * writes them. A hash over it says that the content is the same, whatever became of the white space on the way.
+ * writes them. A hash over it says that the content is the same, whatever became of the white space on the way. Every
+ * JSON object of a repository carries that hash of itself, as `sha256`.
  */
+
+import { hash } from 'node:crypto'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 
@@ -26,6 +29,11 @@ export function canonical(value: Json, depth = 0): string {
 /** The bytes of a JSON object in a repository: canonical, and one line feed, for people who look at it. */
 export function jsonBytes(value: Json): Uint8Array {
   return Buffer.from(`${canonical(value)}\n`)
+}
+
+/** The hash that an object carries: over everything in it but `sha256`. */
+export function sealOf(object: Json): string {
+  return hash('sha256', canonical({ ...(object as Record<string, Json>), sha256: undefined }))
 }
 
 function isArray(value: object): value is readonly Json[] {

@@ -1,23 +1,32 @@
 /**
  * What backups there are. Anybody who can write to the repository can put anything there: what is not a manifest, or a
  * damaged one, is reported and passed over, so that one bad object never hides the good ones.
+ *
+ * Names say much: sequence, time, tiers and level, and what the newest check found. Two listings are enough for those,
+ * and a manifest is read only where more is wanted.
  */
 
 import { LockkeeperError } from '../errors.ts'
-import { type Check, checkKeys, newestCheck } from './checks.ts'
+import { type CheckName, listChecks } from './checks.ts'
 import { inOrder } from './concurrency.ts'
-import { idInKey, largest, manifestKey, parseBackupId } from './format.ts'
+import { type BackupName, idInKey, largest, manifestKey, parseBackupId } from './format.ts'
 import { type Manifest, parseManifest } from './manifest.ts'
-import { readObject } from './objects.ts'
+import { readObject, twice } from './objects.ts'
 import type { Repository } from './repository.ts'
+import { invalid } from './untrusted.ts'
 
-export interface Backup {
+/** What the names of its objects say about a backup. */
+export interface ListedBackup {
   readonly id: string
-  readonly manifest: Manifest
+  readonly name: BackupName
   /** By the newest verification or drill. */
   readonly checked: 'good' | 'bad' | 'unchecked'
   /** That verification or drill. */
-  readonly check?: Check
+  readonly check?: CheckName
+}
+
+export interface Backup extends Omit<ListedBackup, 'name'> {
+  readonly manifest: Manifest
 }
 
 export interface CatalogProblem {
@@ -34,32 +43,65 @@ export interface Catalog {
   readonly problems: readonly CatalogProblem[]
 }
 
-const manifestsAtOnce = 8
+export interface Listing {
+  /** Newest last: by sequence, then by id. */
+  readonly backups: readonly ListedBackup[]
+  /** Objects that by their names are no manifests or checks but stand where some belong. */
+  readonly problems: readonly CatalogProblem[]
+}
 
-/** Lists the backups with what is known of each. Rejects only when the store does. */
-export async function listBackups(repository: Repository): Promise<Catalog> {
-  const problems: CatalogProblem[] = []
-  const keys: string[] = []
-  for await (const { key } of repository.store.list('backups/')) keys.push(key)
-  const checks = await checkKeys(repository.store)
-  const backups: Backup[] = []
-  for await (const backup of inOrder(keys, manifestsAtOnce, key => read(key))) {
-    if (backup !== undefined) backups.push(backup)
+/** As many as a store makes requests at once, and a few that wait for their turn. */
+const manifestsAtOnce = 16
+
+/** What there is by name: two listings, whatever the number of backups below a thousand. Rejects only when the store does. */
+export async function listNames(repository: Repository): Promise<Listing> {
+  const ids: string[] = []
+  const odd: string[] = []
+  for await (const { key } of repository.store.list('backups/')) {
+    const id = idInKey(key)
+    if (id === undefined) odd.push(key)
+    else ids.push(id)
   }
-  return { backups: backups.sort((a, b) => compareIds(a.id, b.id)), problems }
+  const { checks, odd: oddChecks } = await listChecks(repository.store)
+  const backups = ids.sort(compareIds).flatMap(id => {
+    const name = parseBackupId(id)
+    const check = checks.get(id)?.at(-1)
+    if (name === undefined) return []
+    return [
+      check === undefined ? { id, name, checked: 'unchecked' as const } : { id, name, checked: check.result, check },
+    ]
+  })
+  const problems = [
+    ...odd.map(key => problemOf(invalid(key, 'is not the name of a manifest'))),
+    ...oddChecks.map(key => problemOf(invalid(key, 'is not the name of a check'))),
+  ]
+  return { backups, problems }
+}
 
-  async function read(key: string): Promise<Backup | undefined> {
-    try {
-      const manifest = await readManifest(repository, key)
-      if (manifest === undefined) return undefined
-      const { check, unreadable } = await newestCheck(repository, checks.get(manifest.id) ?? [])
-      for (const error of unreadable) problems.push(problemOf(error))
-      const known = { id: manifest.id, manifest }
-      return check === undefined ? { ...known, checked: 'unchecked' } : { ...known, checked: check.result, check }
-    } catch (error) {
-      problems.push(problemOf(error, key))
-      return undefined
-    }
+/** Lists the backups with their manifests: one request more for each. Rejects only when the store does. */
+export async function listBackups(repository: Repository): Promise<Catalog> {
+  const listing = await listNames(repository)
+  const problems = [...listing.problems]
+  const backups: Backup[] = []
+  for await (const read of inOrder(listing.backups, manifestsAtOnce, listed => readBackup(repository, listed))) {
+    if (read === undefined) continue
+    if ('manifest' in read) backups.push(read)
+    else problems.push(read)
+  }
+  return { backups, problems }
+}
+
+/** A backup with its manifest, what is wrong with that, or undefined when it is gone; rejects only when the store does. */
+export async function readBackup(
+  repository: Repository,
+  { name: _, ...listed }: ListedBackup,
+): Promise<Backup | CatalogProblem | undefined> {
+  const key = manifestKey(listed.id)
+  try {
+    const manifest = await readManifest(repository, key)
+    return manifest && { ...listed, manifest }
+  } catch (error) {
+    return problemOf(error, key)
   }
 }
 
@@ -68,10 +110,11 @@ export async function listBackups(repository: Repository): Promise<Catalog> {
  * with `config` when a newer version wrote it.
  */
 export async function readManifest(repository: Repository, key: string): Promise<Manifest | undefined> {
-  const bytes = await readObject(repository.store, key, largest.manifest)
-  if (bytes === undefined) return undefined
-  const manifest = parseManifest(bytes, key)
-  if (manifest.repository === repository.id) return manifest
+  const manifest = await twice(async () => {
+    const bytes = await readObject(repository.store, key, largest.manifest)
+    return bytes && parseManifest(bytes, key)
+  })
+  if (manifest === undefined || manifest.repository === repository.id) return manifest
   throw new LockkeeperError('invalid', `${key}: belongs to another repository, ${manifest.repository}`, {
     hint: 'It was copied here. Copy a repository as a whole, or remove this object.',
     details: { object: key },
@@ -89,10 +132,14 @@ export async function listIds(repository: Repository): Promise<string[]> {
 }
 
 /** The newest manifest that can be read, or undefined. */
-export async function newestManifest(repository: Repository, ids: readonly string[]): Promise<Manifest | undefined> {
+export async function newestManifest(
+  repository: Repository,
+  ids: readonly string[],
+  counts: (manifest: Manifest) => boolean = () => true,
+): Promise<Manifest | undefined> {
   for (const id of ids.toReversed()) {
     const manifest = await manifestIfReadable(repository, id)
-    if (manifest !== undefined) return manifest
+    if (manifest !== undefined && counts(manifest)) return manifest
   }
   return undefined
 }

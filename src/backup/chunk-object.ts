@@ -9,7 +9,9 @@
 import { hash } from 'node:crypto'
 import { constants, type ZstdOptions, zstdCompress, zstdDecompress } from 'node:zlib'
 import { messageOf } from '../errors.ts'
-import { parseChunkKey } from './format.ts'
+import type { ObjectStore } from '../storage/object-store.ts'
+import { largest, parseChunkKey } from './format.ts'
+import { readObject, twice } from './objects.ts'
 import { invalid } from './untrusted.ts'
 
 const compressionLevel = 1
@@ -32,6 +34,14 @@ export function compress(plain: Uint8Array): Promise<Buffer> {
   }
   return new Promise((resolve, reject) => {
     zstdCompress(plain, options, (error, frame) => (error === null ? resolve(frame) : reject(error)))
+  })
+}
+
+/** The plain bytes of the chunk under a key, as `openChunk` says; undefined when there is none. */
+export function readChunk(store: ObjectStore, key: string, most: number): Promise<Buffer | undefined> {
+  return twice(async () => {
+    const object = await readObject(store, key, largest.chunk(most))
+    return object === undefined ? undefined : openChunk(key, object, most)
   })
 }
 

@@ -6,7 +6,7 @@
 import { hash } from 'node:crypto'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { chunksInList, largest, parseChunkKey, parseListKey } from './format.ts'
-import { readObject } from './objects.ts'
+import { readObject, twice } from './objects.ts'
 import { invalid } from './untrusted.ts'
 
 export interface List {
@@ -29,7 +29,11 @@ export function linesOf(position: number, count: number): number {
  * The keys of chunks that a list names. Undefined when it is not there; rejects with `invalid`, naming it, when its
  * text does not have the hash in its name, names anything but chunks, or not as many as `lines`.
  */
-export async function readList(store: ObjectStore, key: string, lines: number): Promise<string[] | undefined> {
+export function readList(store: ObjectStore, key: string, lines: number): Promise<string[] | undefined> {
+  return twice(() => read(store, key, lines))
+}
+
+async function read(store: ObjectStore, key: string, lines: number): Promise<string[] | undefined> {
   const text = await readObject(store, key, largest.list)
   if (text === undefined) return undefined
   const found = hash('sha256', text)

@@ -3,8 +3,7 @@
  * It is written last and never changed: a backup exists when its manifest does. It carries a hash of itself.
  */
 
-import { hash } from 'node:crypto'
-import { canonical, type Json, jsonBytes } from './canonical.ts'
+import { type Json, jsonBytes, sealOf } from './canonical.ts'
 import {
   backupId,
   chunksInList,
@@ -16,8 +15,7 @@ import {
   type Tier,
   tiers,
 } from './format.ts'
-import { refuseNewer } from './repository.ts'
-import { parseJson, Untrusted } from './untrusted.ts'
+import { parseSealed, Untrusted } from './untrusted.ts'
 
 /** What is known about the database, as SQLite says it. Further facts may be added, one value each. */
 export interface DatabaseFacts {
@@ -88,7 +86,7 @@ export interface Manifest {
 
 /** Adds the hash. */
 export function sealManifest(content: Omit<Manifest, 'sha256'>): Manifest {
-  return { ...content, sha256: manifestHash(content as unknown as Json) }
+  return { ...content, sha256: sealOf(content as unknown as Json) }
 }
 
 /** The bytes of the object. */
@@ -101,20 +99,12 @@ export function manifestBytes(manifest: Manifest): Uint8Array {
  * field, when anything is not as it has to be, and with `config` when a newer version wrote it.
  */
 export function parseManifest(bytes: Uint8Array, key: string): Manifest {
-  const json = parseJson(bytes, key)
-  const fields = new Untrusted(json, key)
-  refuseNewer(fields.field('format').integer(1), key)
-  const sha256 = fields.field('sha256').string({ pattern: sha256Pattern })
-  if (manifestHash(json) !== sha256) throw fields.field('sha256').error('is not the hash of the rest')
-  const manifest = { ...readManifest(fields), sha256 }
+  const fields = new Untrusted(parseSealed(bytes, key), key)
+  const manifest = { ...readManifest(fields), sha256: fields.field('sha256').string() }
   if (idInKey(key) !== manifest.id) throw fields.field('id').error('does not match the name of the object')
   const named = backupId({ ...manifest, createdAt: new Date(manifest.createdAt), level: manifest.schema.level })
   if (named !== manifest.id) throw fields.field('id').error('does not match sequence, createdAt, tiers and level')
   return manifest
-}
-
-function manifestHash(json: Json): string {
-  return hash('sha256', canonical({ ...(json as Record<string, Json>), sha256: undefined }))
 }
 
 function readManifest(fields: Untrusted): Omit<Manifest, 'sha256'> {

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { formatVersion, isContentKey, largest, stampOf } from './format.ts'
 import type { Origin } from './manifest.ts'
 import { putJson, readJson } from './objects.ts'
-import { type Repository, refuseNewer } from './repository.ts'
+import type { Repository } from './repository.ts'
 import { Untrusted } from './untrusted.ts'
 
 export interface Marks {
@@ -62,7 +62,6 @@ export async function* readMarks(repository: Repository): AsyncIterable<Marks> {
     if (json === undefined) continue
     const fields = new Untrusted(json, key)
     if (!keyPattern.test(key)) throw fields.error('is not the name of marks')
-    refuseNewer(fields.field('format').integer(1), key)
     if (!fields.field('repository').is(repository.id)) throw fields.field('repository').error('is another repository')
     yield {
       key,

@@ -1,8 +1,9 @@
 /** Whole objects of a repository, read with a bound: nobody's object may fill the memory. */
 
+import { LockkeeperError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { type Json, jsonBytes } from './canonical.ts'
-import { invalid, parseJson } from './untrusted.ts'
+import { type Json, jsonBytes, sealOf } from './canonical.ts'
+import { invalid, parseSealed } from './untrusted.ts'
 
 /** The content, or undefined when there is no such object. Rejects with `invalid` beyond `most` bytes. */
 export async function readObject(store: ObjectStore, key: string, most: number): Promise<Buffer | undefined> {
@@ -19,13 +20,32 @@ export async function readObject(store: ObjectStore, key: string, most: number):
   return Buffer.concat(parts, size)
 }
 
-/** As `readObject`, parsed. */
-export async function readJson(store: ObjectStore, key: string, most: number): Promise<Json | undefined> {
-  const bytes = await readObject(store, key, most)
-  return bytes === undefined ? undefined : parseJson(bytes, key)
+/**
+ * As `readObject`, parsed. Rejects with `invalid` when it is not what was written, with `config` when a newer version
+ * wrote it. `where` names it in messages, by default the key.
+ */
+export function readJson(store: ObjectStore, key: string, most: number, where = key): Promise<Json | undefined> {
+  return twice(async () => {
+    const bytes = await readObject(store, key, most)
+    return bytes === undefined ? undefined : parseSealed(bytes, where)
+  })
 }
 
-/** Stores canonical JSON unless there is something under that key. */
-export function putJson(store: ObjectStore, key: string, value: Json): Promise<'stored' | 'exists'> {
-  return store.putIfAbsent(key, jsonBytes(value))
+/** Stores canonical JSON with its hash in it, unless there is something under that key. */
+export function putJson(
+  store: ObjectStore,
+  key: string,
+  value: { readonly [field: string]: Json | undefined },
+): Promise<'stored' | 'exists'> {
+  return store.putIfAbsent(key, jsonBytes({ ...value, sha256: sealOf(value) }))
+}
+
+/** What reads as damaged is read once more before that is believed: a bit may have been lost on the way only. */
+export async function twice<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof LockkeeperError) || error.code !== 'invalid') throw error
+    return read()
+  }
 }

@@ -1,10 +1,8 @@
 /** Chunks that are in a repository, read back: whether they hold the bytes that their names say. */
 
 import { LockkeeperError } from '../errors.ts'
-import { openChunk } from './chunk-object.ts'
+import { readChunk } from './chunk-object.ts'
 import { chunksInFlight, forEach } from './concurrency.ts'
-import { largest } from './format.ts'
-import { readObject } from './objects.ts'
 import type { Repository } from './repository.ts'
 
 /** What can be wrong with an object. */
@@ -46,10 +44,8 @@ export async function recheckChunks(
 
 async function problemOf(repository: Repository, { key, bytes }: ChunkToRead): Promise<ObjectProblem | undefined> {
   try {
-    const object = await readObject(repository.store, key, largest.chunk(repository.chunkSize))
-    if (object === undefined) return missingObject(key)
-    await openChunk(key, object, bytes)
-    return undefined
+    const plain = await readChunk(repository.store, key, bytes)
+    return plain === undefined ? missingObject(key) : undefined
   } catch (error) {
     return damagedObject(key, error)
   }

@@ -58,10 +58,9 @@ export async function openRepository(store: ObjectStore, options: OpenOptions): 
 
 async function read(store: ObjectStore): Promise<Repository | undefined> {
   const where = `${store.url}/${key}`
-  const json = await readJson(store, key, largest.repository)
+  const json = await readJson(store, key, largest.repository, where)
   if (json === undefined) return undefined
   const fields = new Untrusted(json, where)
-  refuseNewer(fields.field('format').integer(1), where)
   const chunkSize = fields.field('chunkSize')
   return {
     store,
@@ -108,19 +107,6 @@ async function make(store: ObjectStore, options: OpenOptions): Promise<Repositor
   // Somebody else was first: theirs is the repository.
   return (
     (await read(store)) ?? refuse(new LockkeeperError('storage', `${store.url}/${key} is there, but cannot be read`))
-  )
-}
-
-/** Refuses, with `config`, what a newer version wrote. */
-export function refuseNewer(format: number, where: string): void {
-  if (format <= formatVersion) return
-  throw new LockkeeperError(
-    'config',
-    `${where} has format ${format}; this version of Lockkeeper knows formats up to ${formatVersion}`,
-    {
-      hint: 'Use the version of Lockkeeper that wrote it, or a newer one.',
-      details: { object: where, format, knows: formatVersion },
-    },
   )
 }
 

@@ -1,8 +1,12 @@
-/** Choosing a backup: a pure function of what there is. */
+/**
+ * Choosing a backup. Names tell most of it, so manifests are read only until one fits: however many backups there are,
+ * the newest good one is found with two listings and, as a rule, one manifest.
+ */
 
 import { LockkeeperError } from '../errors.ts'
-import type { Backup } from './catalog.ts'
+import { type Backup, type CatalogProblem, type ListedBackup, listNames, readBackup } from './catalog.ts'
 import type { Tier } from './format.ts'
+import type { Repository } from './repository.ts'
 
 /** One of the three ways; `tier` narrows the first and the last. */
 export type Selection =
@@ -16,23 +20,37 @@ export interface Selected {
   readonly passedOver: readonly { readonly id: string; readonly reason: string }[]
 }
 
+/** Reads the manifest of a backup: see `readBackup`. */
+export type Read = (listed: ListedBackup) => Promise<Backup | CatalogProblem | undefined>
+
+/** `selectBackup` in a repository. */
+export async function findBackup(repository: Repository, selection: Selection): Promise<Selected> {
+  const { backups } = await listNames(repository)
+  return selectBackup(backups, selection, listed => readBackup(repository, listed))
+}
+
 /**
- * Chooses among backups in the order of `listBackups`.
+ * Chooses among backups in the order of `listNames`.
  * - `latest`: the newest. Passes over `pre-restore` ones, which hold what a restore wanted to get rid of, unless that
- *   tier is asked for, and over those that are known to be bad or damaged.
- * - `at`: the newest whose bytes are not younger. Passes over those that are known to be bad or damaged.
+ *   tier is asked for, and over those that are known to be bad or damaged, or whose manifest cannot be read.
+ * - `at`: the newest whose bytes are not younger. Passes over the same, but for `pre-restore` ones.
  * - `id`: that one, whatever is known about it; the beginning of an id is enough if only one begins so.
- * Throws `missing` when there is none, `usage` when the beginning of an id fits several; both say what there is.
+ * Rejects with `missing` when there is none, `usage` when the beginning of an id fits several, both say what there is;
+ * with `invalid` when the manifest of the one with this id cannot be read; and when `read` does.
  */
-export function selectBackup(backups: readonly Backup[], selection: Selection): Selected {
-  if ('id' in selection) return { backup: byId(backups, selection.id), passedOver: [] }
+export async function selectBackup(
+  backups: readonly ListedBackup[],
+  selection: Selection,
+  read: Read,
+): Promise<Selected> {
+  if ('id' in selection) return { backup: await readNamed(byId(backups, selection.id), backups, read), passedOver: [] }
   const { tier } = selection
   const passedOver: { id: string; reason: string }[] = []
-  for (const backup of newestFirst(backups, selection)) {
-    if (tier !== undefined && !backup.manifest.tiers.includes(tier)) continue
-    const reason = reasonAgainst(backup, selection)
-    if (reason === undefined) return { backup, passedOver }
-    passedOver.push({ id: backup.id, reason })
+  for (const listed of newestFirst(backups, selection)) {
+    if (tier !== undefined && !listed.name.tiers.includes(tier)) continue
+    const choice = reasonAgainst(listed, selection) ?? (await readUsable(listed, selection, read))
+    if (typeof choice === 'object') return { backup: choice, passedOver }
+    if (choice !== undefined) passedOver.push({ id: listed.id, reason: choice })
   }
   const wanted = 'at' in selection ? `backup from ${selection.at.toISOString()} or before` : 'backup'
   const ofTier = tier === undefined ? '' : ` of the tier ${tier}`
@@ -41,7 +59,7 @@ export function selectBackup(backups: readonly Backup[], selection: Selection): 
   throw nothing(`there is no good ${wanted}${ofTier}${rejected}`, backups)
 }
 
-function byId(backups: readonly Backup[], id: string): Backup {
+function byId(backups: readonly ListedBackup[], id: string): ListedBackup {
   const exact = backups.find(backup => backup.id === id)
   if (exact !== undefined) return exact
   const fitting = id === '' ? [] : backups.filter(backup => backup.id.startsWith(id))
@@ -58,27 +76,54 @@ function byId(backups: readonly Backup[], id: string): Backup {
   )
 }
 
-function newestFirst(backups: readonly Backup[], selection: Exclude<Selection, { id: string }>): Backup[] {
+async function readNamed(listed: ListedBackup, backups: readonly ListedBackup[], read: Read): Promise<Backup> {
+  const found = await read(listed)
+  if (found === undefined) throw nothing(`the backup ${listed.id} has just been removed`, backups)
+  if ('manifest' in found) return found
+  throw new LockkeeperError('invalid', found.message, {
+    hint: 'Choose another backup: `lockkeeper backups` lists those that can be read.',
+    details: { backup: listed.id, object: found.key },
+  })
+}
+
+function newestFirst(
+  backups: readonly ListedBackup[],
+  selection: Exclude<Selection, { id: string }>,
+): readonly ListedBackup[] {
   const reversed = backups.toReversed()
   if (!('at' in selection)) return reversed
   const at = selection.at.getTime()
-  // Stable: of two from the same moment the one with the higher sequence comes first.
-  return reversed.filter(backup => momentOf(backup) <= at).sort((a, b) => momentOf(b) - momentOf(a))
+  // Stable: of two from the same second the one with the higher sequence comes first.
+  return reversed
+    .filter(({ name }) => name.time.getTime() <= at)
+    .sort((a, b) => b.name.time.getTime() - a.name.time.getTime())
 }
 
-function reasonAgainst(backup: Backup, selection: Exclude<Selection, { id: string }>): string | undefined {
-  const { damaged, tiers } = backup.manifest
-  if (damaged !== false) return `the database was damaged: ${damaged.reason}`
-  if (backup.checked === 'bad') return 'a verification found it bad'
-  const unwanted = 'latest' in selection && selection.tier !== 'pre-restore' && tiers.includes('pre-restore')
+function reasonAgainst(
+  { check, checked, name }: ListedBackup,
+  selection: Exclude<Selection, { id: string }>,
+): string | undefined {
+  if (checked === 'bad') return `a ${check?.kind ?? 'verification'} found it bad`
+  const unwanted = 'latest' in selection && selection.tier !== 'pre-restore' && name.tiers.includes('pre-restore')
   return unwanted ? 'made before a restore' : undefined
 }
 
-function momentOf({ manifest }: Backup): number {
-  return new Date(manifest.createdAt).getTime()
+/** The backup, a reason against it, or undefined when it is none of those that were asked for. */
+async function readUsable(
+  listed: ListedBackup,
+  selection: Exclude<Selection, { id: string }>,
+  read: Read,
+): Promise<Backup | string | undefined> {
+  const found = await read(listed)
+  if (found === undefined) return undefined
+  if (!('manifest' in found)) return `it cannot be read: ${found.message}`
+  const { createdAt, damaged } = found.manifest
+  // Names have no milliseconds.
+  if ('at' in selection && Date.parse(createdAt) > selection.at.getTime()) return undefined
+  return damaged === false ? found : `the database was damaged: ${damaged.reason}`
 }
 
-function nothing(message: string, backups: readonly Backup[]): LockkeeperError {
+function nothing(message: string, backups: readonly ListedBackup[]): LockkeeperError {
   const there =
     backups.length === 0 ? 'There are no backups at all.' : `There are: ${shown(idsOf(backups).toReversed())}.`
   return new LockkeeperError('missing', message, {
@@ -87,7 +132,7 @@ function nothing(message: string, backups: readonly Backup[]): LockkeeperError {
   })
 }
 
-function idsOf(backups: readonly Backup[]): string[] {
+function idsOf(backups: readonly ListedBackup[]): string[] {
   return backups.map(({ id }) => id)
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { manifestIfReadable } from './catalog.ts'
-import { checkKeys, newestCheck } from './checks.ts'
+import { listChecks } from './checks.ts'
 import type { FileChunks } from './chunks.ts'
 import { levelInName, parseBackupId, parseChunkKey } from './format.ts'
 import { linesOf, readList } from './lists.ts'
@@ -53,8 +53,8 @@ export async function identicalBackup(
 }
 
 async function isNotBad(repository: Repository, id: string): Promise<boolean> {
-  const keys = (await checkKeys(repository.store, id)).get(id) ?? []
-  return (await newestCheck(repository, keys)).check?.result !== 'bad'
+  const { checks } = await listChecks(repository.store, id)
+  return checks.get(id)?.at(-1)?.result !== 'bad'
 }
 
 async function isComplete(

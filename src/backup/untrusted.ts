@@ -4,7 +4,8 @@
  */
 
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { canonical, type Json } from './canonical.ts'
+import { canonical, type Json, sealOf } from './canonical.ts'
+import { formatVersion, sha256Pattern } from './format.ts'
 
 export interface StringRule {
   /** Characters; default 1024. */
@@ -113,8 +114,33 @@ export class Untrusted {
   }
 }
 
-/** Parses the bytes of a JSON object. Rejects with `invalid` what is not UTF-8, not JSON or nested absurdly deep. */
-export function parseJson(bytes: Uint8Array, where: string): Json {
+/**
+ * Parses the bytes of a JSON object of the repository. Rejects with `invalid` what is not UTF-8, not JSON, nested
+ * absurdly deep or does not carry its own hash, and with `config` what a newer version wrote.
+ */
+export function parseSealed(bytes: Uint8Array, where: string): Json {
+  const json = parseJson(bytes, where)
+  const fields = new Untrusted(json, where)
+  // First: a newer format may be sealed in another way.
+  refuseNewer(fields.field('format').integer(1), where)
+  const sha256 = fields.field('sha256')
+  if (sha256.string({ pattern: sha256Pattern }) !== sealOf(json)) throw sha256.error('is not the hash of the rest')
+  return json
+}
+
+function refuseNewer(format: number, where: string): void {
+  if (format <= formatVersion) return
+  throw new LockkeeperError(
+    'config',
+    `${where} has format ${format}; this version of Lockkeeper knows formats up to ${formatVersion}`,
+    {
+      hint: 'Use the version of Lockkeeper that wrote it, or a newer one.',
+      details: { object: where, format, knows: formatVersion },
+    },
+  )
+}
+
+function parseJson(bytes: Uint8Array, where: string): Json {
   try {
     const value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json
     canonical(value)

@@ -85,6 +85,7 @@ export async function verifyBackup(
     result: problems.length === 0 ? 'good' : 'bad',
     how: inspection?.how ?? null,
     problems,
+    notes: [],
     by: options.by,
     milliseconds: Math.round(performance.now() - started),
   }

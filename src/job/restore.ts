@@ -5,10 +5,9 @@
  */
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { listBackups } from '../backup/catalog.ts'
 import { fetchBackup } from '../backup/fetch.ts'
 import type { Repository } from '../backup/repository.ts'
-import { type Selection, selectBackup } from '../backup/select.ts'
+import { findBackup, type Selection } from '../backup/select.ts'
 import type { Connection } from '../database/connection.ts'
 import { inspectFile, type Presence, realDatabasePath } from '../database/location.ts'
 import { journalModeOf, openForReplacement, replaceContent } from '../database/replace.ts'
@@ -90,8 +89,7 @@ async function restoreFrom(
 ): Promise<RestoreResult> {
   const { listener, signal, target } = options
   const aborting = signal === undefined ? {} : { signal }
-  const { backups } = await listBackups(repository)
-  const { backup, passedOver } = selectBackup(backups, options.selection)
+  const { backup, passedOver } = await findBackup(repository, options.selection)
   for (const { id, reason } of passedOver)
     listener({ kind: 'warning', step: 'restore', message: `passed over ${id}: ${reason}` })
   const { database, schema } = backup.manifest

@@ -1,6 +1,6 @@
 /** Backups as a job makes them: the repository opened, the facts read from the database, the bytes stored. */
 import { basename } from 'node:path'
-import { listBackups } from '../backup/catalog.ts'
+import { listIds, newestManifest } from '../backup/catalog.ts'
 import { type BackupFacts, type BackupResult, createBackup } from '../backup/create.ts'
 import type { Tier } from '../backup/format.ts'
 import { openRepository, type Repository } from '../backup/repository.ts'
@@ -126,13 +126,14 @@ export async function hasBackups(
   repository: Repository,
   historyOnly = false,
 ): Promise<{ readonly newest: string; readonly count: number } | undefined> {
-  const { backups: all, problems } = await listBackups(repository)
-  const backups = all.filter(({ manifest }) =>
-    historyOnly ? manifest.schema.applied > 0 : manifest.schema.fingerprint !== emptyFingerprint,
-  )
-  const newest = backups.at(-1)
-  if (newest !== undefined) return { newest: newest.manifest.id, count: backups.length }
-  if (problems.length > 0)
+  const ids = await listIds(repository)
+  let readable = 0
+  const newest = await newestManifest(repository, ids, ({ schema }) => {
+    readable++
+    return historyOnly ? schema.applied > 0 : schema.fingerprint !== emptyFingerprint
+  })
+  if (newest !== undefined) return { newest: newest.id, count: ids.length }
+  if (readable < ids.length)
     throw new LockkeeperError('invalid', `the manifests in ${repository.store.url} cannot be read`, {
       hint: 'Backups may be there: lockkeeper backups says what is wrong with them. To start anew all the same: --first-install.',
     })

@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { listBackups, newestManifest } from '../../src/backup/catalog.ts'
-import { type Check, recordCheck } from '../../src/backup/checks.ts'
+import { type Check, listChecks, readCheck, recordCheck } from '../../src/backup/checks.ts'
 import { manifestKey } from '../../src/backup/format.ts'
 import { LockkeeperError } from '../../src/errors.ts'
-import { backup, by, catalogOf, freshRepository, makeDatabase, observed, refusal } from './support.ts'
+import { backup, by, catalogOf, forget, freshRepository, makeDatabase, observed, refusal } from './support.ts'
 
 async function withBackups(count: number) {
   const test = await freshRepository()
@@ -25,6 +25,7 @@ function checkOf(backup: string, changes: Partial<Check> = {}): Check {
     result: 'good',
     how: 'integrity_check',
     problems: [],
+    notes: [],
     by,
     milliseconds: 5,
     ...changes,
@@ -125,63 +126,78 @@ describe('the catalog', () => {
 })
 
 describe('checks in the catalog', () => {
-  it('say what the newest one found', async () => {
+  it('say what the newest one found, without one of them being read', async () => {
     const test = await withBackups(3)
     const [a = '', b = ''] = test.ids
     await recordCheck(test.repository, checkOf(a))
-    await recordCheck(test.repository, checkOf(b, { result: 'good' }))
-    await recordCheck(test.repository, checkOf(b, { result: 'bad', at: '2026-11-23T11:40:01.000Z', problems: ['x'] }))
+    await recordCheck(test.repository, checkOf(b, { result: 'bad', kind: 'drill' }))
+    await recordCheck(test.repository, checkOf(b, { result: 'good', at: '2026-11-23T11:40:01.000Z' }))
+    await recordCheck(test.repository, checkOf(b, { result: 'bad', at: '2026-11-23T11:40:02.500Z', problems: ['x'] }))
+    forget(test.asked)
     const { backups } = await catalogOf(test)
     expect(backups.map(({ checked }) => checked)).toEqual(['good', 'bad', 'unchecked'])
-    expect(backups[0]?.check).toEqual(checkOf(a))
-    expect(backups[1]?.check?.problems).toEqual(['x'])
+    expect(backups[0]?.check).toMatchObject({ kind: 'verification', result: 'good', backup: a })
+    expect(backups[1]?.check?.time.toISOString()).toBe('2026-11-23T11:40:02.000Z')
     expect(backups[2] && 'check' in backups[2]).toBe(false)
+    expect(test.asked.gets.filter(key => key.startsWith('checks/'))).toEqual([])
+    expect(await readCheck(test.repository, backups[1]!.check!)).toMatchObject({ problems: ['x'], result: 'bad' })
   })
 
-  it('in the same second are told apart, beyond ten of them', async () => {
+  it('in the same second have names of their own, and one that found something bad counts', async () => {
     const test = await withBackups(1)
     const [id = ''] = test.ids
     const keys: string[] = []
-    for (let i = 1; i <= 11; i++) {
-      keys.push(await recordCheck(test.repository, checkOf(id, { result: i === 11 ? 'bad' : 'good' })))
-    }
-    expect(keys[0]).toBe(`checks/${id}/20261123T114000Z.json`)
-    expect(keys[10]).toBe(`checks/${id}/20261123T114000Z-11.json`)
+    for (let i = 1; i <= 11; i++) keys.push(await recordCheck(test.repository, checkOf(id)))
+    keys.push(await recordCheck(test.repository, checkOf(id, { result: 'bad' })))
+    keys.push(await recordCheck(test.repository, checkOf(id, { kind: 'drill' })))
+    expect(keys[0]).toBe(`checks/${id}/20261123T114000Z-verification-good.json`)
+    expect(keys[10]).toBe(`checks/${id}/20261123T114000Z-verification-good-11.json`)
+    expect(keys[11]).toBe(`checks/${id}/20261123T114000Z-verification-bad.json`)
+    expect(keys[12]).toBe(`checks/${id}/20261123T114000Z-drill-good.json`)
     expect((await catalogOf(test)).backups[0]?.checked).toBe('bad')
   })
 
-  it('keep a bounded number of problems', async () => {
+  it('keep a bounded number of problems and notes', async () => {
     const test = await withBackups(1)
     const [id = ''] = test.ids
     const problems = Array.from({ length: 5000 }, (_, i) => `${i} ${'x'.repeat(3000)}`)
-    await recordCheck(test.repository, checkOf(id, { result: 'bad', problems }))
-    expect((await catalogOf(test)).backups[0]?.check?.problems.length).toBe(1000)
+    await recordCheck(test.repository, checkOf(id, { result: 'bad', problems, notes: problems }))
+    const check = await readCheck(test.repository, (await catalogOf(test)).backups[0]!.check!)
+    expect(check?.problems.length).toBe(1000)
+    expect(check?.notes.length).toBe(1000)
   })
 
-  it.each<[string, string, string]>([
-    ['that are damaged', '20261123T120000Z.json', 'rubbish'],
-    ['of another backup', '20261123T120000Z.json', JSON.stringify({ backup: 'another' })],
-    ['without a result', '20261123T120000Z.json', JSON.stringify({ result: 'fine' })],
-    ['of another repository', '20261123T120000Z.json', JSON.stringify({ repository: 'x' })],
-    ['under an odd name', 'note.json', '{}'],
-  ])('%s are reported, and the one before counts', async (_what, name, text) => {
+  it.each<[string, Partial<Check> | string]>([
+    ['are damaged', 'rubbish'],
+    ['say something else than their name', { result: 'bad' }],
+    ['are of another time than their name', { at: '2026-11-23T11:41:00.000Z' }],
+    ['are of another backup', { backup: '00000044-20261123T114000Z-manual-none' }],
+  ])('that %s are refused when they are read', async (_what, changes) => {
     const test = await withBackups(1)
     const [id = ''] = test.ids
-    const good = { format: 1, repository: test.repository.id, ...checkOf(id) }
-    await recordCheck(test.repository, checkOf(id))
-    const key = `checks/${id}/${name}`
-    await test.put(key, text.startsWith('{') ? JSON.stringify({ ...good, ...JSON.parse(text) }) : text)
-    const { backups, problems } = await catalogOf(test)
-    expect(backups[0]?.checked).toBe('good')
-    // What does not even have the name of a check sorts first and is not looked at while there is a better one.
-    expect(problems.map(problem => problem.key)).toEqual(name === 'note.json' ? [] : [key])
+    const key = await recordCheck(test.repository, checkOf(id))
+    const other = await recordCheck(
+      test.repository,
+      checkOf(id, typeof changes === 'string' ? { kind: 'drill' } : changes),
+    )
+    await writeFile(
+      join(test.root, key),
+      typeof changes === 'string' ? changes : await readFile(join(test.root, other)),
+    )
+    const { checks } = await listChecks(test.repository.store)
+    const name = checks.get(id)!.find(listed => listed.key === key)!
+    expect(await refusal(readCheck(test.repository, name))).toMatchObject({ code: 'invalid', details: { object: key } })
   })
 
-  it('of backups that are gone are nobody’s', async () => {
+  it('of backups that are gone are nobody’s, and what is no check is reported', async () => {
     const test = await withBackups(1)
+    const [id = ''] = test.ids
     await recordCheck(test.repository, checkOf('00000044-20261123T114000Z-manual-none'))
-    await test.put('checks/stray', 'x')
-    expect(await catalogOf(test)).toMatchObject({ backups: [{ checked: 'unchecked' }], problems: [] })
+    const odd = ['checks/stray', `checks/${id}/note.json`, `checks/${id}/20261123T114000Z-verification-fine.json`]
+    for (const key of odd) await test.put(key, '{}')
+    const { backups, problems } = await catalogOf(test)
+    expect(backups).toMatchObject([{ checked: 'unchecked' }])
+    expect(problems.map(({ key }) => key).sort()).toEqual(odd.sort())
   })
 })
 

@@ -3,6 +3,7 @@ import { appendFile, copyFile, readdir, readFile, readlink, stat, writeFile } fr
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readManifest } from '../../src/backup/catalog.ts'
+import { recordCheck } from '../../src/backup/checks.ts'
 import { fetchBackup } from '../../src/backup/fetch.ts'
 import { chunkKey, listKey, manifestKey, parseChunkKey, parseListKey } from '../../src/backup/format.ts'
 import { mark } from '../../src/backup/marks.ts'
@@ -394,23 +395,17 @@ describe('a crash loop', () => {
     [
       'has been found bad',
       async (test, first) =>
-        test.repository.store.putIfAbsent(
-          `checks/${first.id}/20261123T114000Z.json`,
-          Buffer.from(
-            JSON.stringify({
-              format: 1,
-              repository: test.repository.id,
-              backup: first.id,
-              at: '2026-11-23T11:40:00.000Z',
-              kind: 'verification',
-              result: 'bad',
-              how: null,
-              problems: ['x'],
-              by,
-              milliseconds: 1,
-            }),
-          ),
-        ),
+        recordCheck(test.repository, {
+          backup: first.id,
+          at: '2026-11-23T11:40:00.000Z',
+          kind: 'verification',
+          result: 'bad',
+          how: null,
+          problems: ['x'],
+          notes: [],
+          by,
+          milliseconds: 1,
+        }),
     ],
   ])('gets a new backup when it %s', async (_what, prepare) => {
     const test = await fresh()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chunkKey, listKey } from '../../src/backup/format.ts'
 import { mark, markedObjects, readMarks } from '../../src/backup/marks.ts'
-import { by, freshRepository, objectsOf, observed, refusal } from './support.ts'
+import { by, freshRepository, objectsOf, observed, refusal, sealed } from './support.ts'
 
 const chunk = chunkKey('ab'.repeat(32))
 const other = chunkKey('cd'.repeat(32), 1)
@@ -66,16 +66,14 @@ describe('marks', () => {
     ['are not JSON', 'oops', 'invalid'],
     ['have a newer format', { format: 2 }, 'config'],
     ['are of another repository', { repository: 'x' }, 'invalid'],
+    ['do not carry their hash', JSON.stringify({ format: 1, reason: 'unused', objects: [] }), 'invalid'],
     ['name what is no chunk', { objects: ['backups/x.json'] }, 'invalid'],
     ['lead out of the repository', { objects: ['../chunks/x'] }, 'invalid'],
     ['have an unknown reason', { reason: 'because' }, 'invalid'],
   ])('that %s stop everything, by name', async (_what, change, code) => {
     const { repository, root } = await freshRepository()
     const [key = ''] = await mark(repository, 'unused', [chunk], by)
-    await writeFile(
-      join(root, key),
-      typeof change === 'string' ? change : JSON.stringify({ ...good(repository), ...change }),
-    )
+    await writeFile(join(root, key), typeof change === 'string' ? change : sealed({ ...good(repository), ...change }))
     const error = await refusal(markedObjects(repository, () => true))
     expect(error.code).toBe(code)
     expect(error.message).toContain(key)
@@ -83,7 +81,7 @@ describe('marks', () => {
 
   it('under a name that is none stop everything, too', async () => {
     const { repository } = await freshRepository()
-    await repository.store.putIfAbsent('marks/mine.json', Buffer.from(JSON.stringify(good(repository))))
+    await repository.store.putIfAbsent('marks/mine.json', Buffer.from(sealed(good(repository))))
     expect((await refusal(markedObjects(repository, () => true))).message).toContain('marks/mine.json')
   })
 })

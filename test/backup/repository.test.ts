@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openRepository } from '../../src/backup/repository.ts'
 import { fileStore } from '../../src/storage/file.ts'
-import { freshFolder, objectsOf, observed, refusal } from './support.ts'
+import { freshFolder, objectsOf, observed, refusal, sealed } from './support.ts'
 
 const options = { databaseName: 'app', create: true }
 
@@ -17,7 +17,7 @@ async function withRepositoryJson(change: (fields: Record<string, unknown>) => u
   await openRepository(store, options)
   const fields = JSON.parse(await readFile(join(root, 'repository.json'), 'utf8'))
   const text = change(fields)
-  await writeFile(join(root, 'repository.json'), typeof text === 'string' ? text : JSON.stringify(fields))
+  await writeFile(join(root, 'repository.json'), typeof text === 'string' ? text : sealed(fields))
   return { root, store }
 }
 
@@ -88,6 +88,8 @@ describe('opening a repository', () => {
   it.each<[string, (fields: Record<string, unknown>) => unknown]>([
     ['is not JSON', () => '<html>Sign in to the hotel network</html>'],
     ['is empty', () => ''],
+    ['does not carry its hash', fields => JSON.stringify({ ...fields, sha256: undefined })],
+    ['was changed in one place', fields => JSON.stringify({ ...fields, databaseName: 'apq' })],
     ['is huge', () => ' '.repeat(70_000)],
     ['has no id', fields => void delete fields['id']],
     ['has an id that is no UUID', fields => void Object.assign(fields, { id: '../x' })],

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
+import { type Json, sealOf } from '../../src/backup/canonical.ts'
 import { type Catalog, listBackups } from '../../src/backup/catalog.ts'
 import { type BackupFacts, type BackupOptions, createBackup } from '../../src/backup/create.ts'
 import { openRepository, type Repository } from '../../src/backup/repository.ts'
@@ -115,6 +116,11 @@ export async function integrityCheck(path: string): Promise<{ how: string; probl
   } finally {
     database.close()
   }
+}
+
+/** A JSON object of a repository as Lockkeeper writes it, with its hash in it, whatever it holds. */
+export function sealed(fields: object): string {
+  return JSON.stringify({ ...fields, sha256: sealOf(fields as Json) })
 }
 
 export function sha256Of(path: string): string {

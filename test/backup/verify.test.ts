@@ -2,12 +2,13 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
+import { readCheck } from '../../src/backup/checks.ts'
 import { fetchBackup } from '../../src/backup/fetch.ts'
 import { listKey, manifestKey } from '../../src/backup/format.ts'
 import { makeList } from '../../src/backup/lists.ts'
 import { sealManifest } from '../../src/backup/manifest.ts'
 import { readMarks } from '../../src/backup/marks.ts'
-import { selectBackup } from '../../src/backup/select.ts'
+import { findBackup } from '../../src/backup/select.ts'
 import { type VerifyOptions, verifyBackup } from '../../src/backup/verify.ts'
 import { LockkeeperError } from '../../src/errors.ts'
 import {
@@ -51,11 +52,12 @@ describe('verifying a backup', () => {
       inspection: { problems: [] },
     })
     expect(report.recorded).toMatch(
-      new RegExp(`^checks/${test.manifest.id.replaceAll('+', '\\+')}/\\d{8}T\\d{6}Z\\.json$`),
+      new RegExp(`^checks/${test.manifest.id.replaceAll('+', '\\+')}/\\d{8}T\\d{6}Z-verification-good\\.json$`),
     )
     const { backups, problems } = await catalogOf(test)
     expect(problems).toEqual([])
-    expect(backups[0]).toMatchObject({ checked: 'good', check: report.check })
+    expect(backups[0]).toMatchObject({ checked: 'good', check: { key: report.recorded } })
+    expect(await readCheck(test.repository, backups[0]!.check!)).toEqual(report.check)
   })
 
   it('hands over a private copy of the database, and removes it afterwards', async () => {
@@ -86,7 +88,7 @@ describe('verifying a backup', () => {
     expect(report.inspection?.problems).toEqual(report.check.problems)
     const { backups } = await catalogOf(test)
     expect(backups.map(({ checked }) => checked)).toEqual(['unchecked', 'bad'])
-    expect(selectBackup(backups, { latest: true }).backup.id).toBe(test.manifest.id)
+    expect((await findBackup(test.repository, { latest: true })).backup.id).toBe(test.manifest.id)
   })
 
   it('of a database that was known to be damaged is never good', async () => {
@@ -98,9 +100,8 @@ describe('verifying a backup', () => {
 
   it('can be a drill', async () => {
     const test = await fresh()
-    const { check } = await verifyBackup(test.repository, test, { ...test.options, kind: 'drill' })
-    expect((await catalogOf(test)).backups[0]?.check).toEqual(check)
-    expect(check.kind).toBe('drill')
+    const { recorded } = await verifyBackup(test.repository, test, { ...test.options, kind: 'drill' })
+    expect((await catalogOf(test)).backups[0]?.check).toMatchObject({ key: recorded, kind: 'drill', result: 'good' })
   })
 
   it('of an empty database works', async () => {
