@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
 import { DatabaseProcess } from './child-process.ts'
 import { explainOpening, isBusy } from './explain.ts'
+import { describeHolders, HolderWatch } from './holder-watch.ts'
 import { fileSize } from './location.ts'
 import type { OpenOptions } from './native.ts'
 import { pause } from './pause.ts'
@@ -13,11 +14,17 @@ export interface LockOptions {
   readonly lockTimeout: number
   /** Ends the child, and with it the lock, at once. */
   readonly signal?: AbortSignal
-  /** Called about every five seconds while others hold the database, with the milliseconds waited so far. */
-  readonly onWaiting?: (waited: number) => void
+  /**
+   * Called at once and then about every five seconds while others hold the database, with the milliseconds waited so far
+   * and what is known of them: `process 42 (python3 app.py) holds a reserved lock`.
+   */
+  readonly onWaiting?: (waited: number, holders: string) => void
+  /** Called about once a second while others hold the database. What it throws ends the wait. */
+  readonly whileWaiting?: () => Promise<void>
 }
 
 const retryEvery = 25
+const lookEvery = 1_000
 const reportEvery = 5_000
 
 /**
@@ -34,7 +41,7 @@ export async function openWhenFree(
   await refuseReadOnly(file)
   const child = DatabaseProcess.start(options.signal)
   try {
-    await untilFree(() => child.reopen(open), file, options)
+    await untilFree(child, open, file, options)
     await emptyLog(child, file)
     return child
   } catch (error) {
@@ -44,29 +51,34 @@ export async function openWhenFree(
 }
 
 async function untilFree(
-  attempt: () => Promise<void>,
+  child: DatabaseProcess,
+  open: OpenOptions,
   file: string,
-  { lockTimeout, onWaiting, signal }: LockOptions,
+  { lockTimeout, onWaiting, signal, whileWaiting }: LockOptions,
 ): Promise<void> {
   // Starting the child is not waiting for anybody.
-  let start: number | undefined
-  let reported: number | undefined
+  let watch: HolderWatch | undefined
+  let reported = Number.NEGATIVE_INFINITY
+  let looked = 0
   for (;;) {
     try {
-      await attempt()
+      await child.reopen(open)
       return
     } catch (error) {
       if (!isBusy(error)) throw error
     }
-    const now = performance.now()
-    start ??= now
-    const waited = now - start
-    if (waited >= lockTimeout) throw stillInUse(file, lockTimeout)
-    if (reported === undefined || waited - reported >= reportEvery) {
+    watch ??= new HolderWatch(file, child)
+    const waited = watch.milliseconds
+    if (waited >= lockTimeout) throw await stillInUse(watch, file, lockTimeout)
+    if (waited - reported >= reportEvery) {
       reported = waited
-      onWaiting?.(waited)
+      onWaiting?.(waited, describeHolders(await watch.look()))
     }
-    await pause(retryEvery, signal)
+    if (waited - looked >= lookEvery) {
+      looked = waited
+      await whileWaiting?.()
+    }
+    await pause(Math.min(retryEvery, lockTimeout - waited), signal)
   }
 }
 
@@ -96,15 +108,22 @@ async function refuseReadOnly(file: string): Promise<void> {
   })
 }
 
-function stillInUse(file: string, lockTimeout: number): LockkeeperError {
+async function stillInUse(watch: HolderWatch, file: string, lockTimeout: number): Promise<LockkeeperError> {
+  const holders = await watch.look()
+  const known = holders.length > 0 ? describeHolders(holders) : await watch.kind()
   return new LockkeeperError(
     'busy',
-    `${file} is in use by another process; waited ${Math.round(lockTimeout / 100) / 10} s`,
+    `${file} is in use by another process; waited ${Math.round(lockTimeout / 100) / 10} s: ${known}; first seen at ${watch.since.toISOString()}`,
     {
       hint:
         'Usual causes: the old pod is still terminating, a second replica runs, or a sidecar or a shell has the database open ' +
         '(in WAL mode an idle connection counts as well). End it, or wait longer with --lock-timeout.',
-      details: { path: file, lockTimeout },
+      details: {
+        path: file,
+        lockTimeout,
+        since: watch.since.toISOString(),
+        holders: holders.map(holder => ({ ...holder, since: holder.since.toISOString() })),
+      },
     },
   )
 }

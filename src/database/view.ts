@@ -8,10 +8,10 @@ import { readQuietly, type Viewed } from './reading.ts'
 export { needsRecovery, type Viewed } from './reading.ts'
 
 /** In an application a look in its own process would take away the application's own locks. */
-export type ViewOptions = InspectOptions
-
-/** How long a writer may be in the way, in milliseconds. */
-const patience = 500
+export interface ViewOptions extends InspectOptions {
+  /** How long a writer may be in the way, in milliseconds. Default 500. */
+  readonly patience?: number
+}
 
 /**
  * Calls `read` with a read-only connection to the database at `path`, if there is one. `read` may be called again when
@@ -22,7 +22,7 @@ const patience = 500
 export async function viewDatabase<T>(
   path: string,
   read: (connection: Connection) => Promise<T>,
-  { inProcess = false, signal }: ViewOptions = {},
+  { inProcess = false, patience = 500, signal }: ViewOptions = {},
 ): Promise<Viewed<T>> {
   if (inProcess) {
     const here = (open: OpenOptions) => {

@@ -31,8 +31,11 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   repositoryOf(options)
   const { db, confirm } = await take(options, false)
   try {
-    const { bookkeeping, level } = await assess(db, migrations)
+    const now = await assess(db, migrations)
+    const { bookkeeping, level } = now
     const downs = downsOf(bookkeeping.rows, migrations, options.target)
+    // Another job may have done it while this one waited.
+    if (downs.length === 0) return unchanged(options, { assessment: now, pending: [], warnings: [] })
     const backup = await wayBack(db, options, 'pre-migration')
     await confirm()
     const applied = appliedVersions(bookkeeping.rows)

@@ -43,10 +43,14 @@ export interface Taken {
   confirm(): Promise<void>
 }
 
-/** Waits for a database in use; creates one that is not there, if it may. */
+/**
+ * Waits for a database in use; creates one that is not there, if it may.
+ * @param whileWaiting see `LockOptions`
+ */
 export function take(
   { database, listener, lockTimeout, signal, viewInProcess = false }: JobOptions,
   create: boolean,
+  whileWaiting?: () => Promise<void>,
 ): Promise<Taken> {
   return step(listener, 'lock', async () => {
     const before = await inspectFile(database, { inProcess: viewInProcess })
@@ -55,11 +59,12 @@ export function take(
       create: create && before.kind !== 'database',
       lockTimeout,
       ...(signal === undefined ? {} : { signal }),
-      onWaiting: waited =>
+      ...(whileWaiting === undefined ? {} : { whileWaiting }),
+      onWaiting: (waited, holders) =>
         listener({
           kind: 'note',
           step: 'lock',
-          message: `in use by another process; waiting, ${Math.round(waited / 1000)} of ${Math.round(lockTimeout / 1000)} s`,
+          message: `in use by another process; waiting, ${Math.round(waited / 1000)} of ${Math.round(lockTimeout / 1000)} s: ${holders}`,
         }),
     })
     const held = identity ?? (await fileIdentity(database))

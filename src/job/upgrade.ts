@@ -28,7 +28,10 @@ export async function upgrade(
   if (first.look !== undefined || first.empty) repositoryOf(options)
   if (first.empty) await refuseLostVolume(options, first.presence.kind === 'missing' ? 'not there' : 'empty')
 
-  const { db, confirm } = await take(options, first.presence.kind !== 'database')
+  const create = first.presence.kind !== 'database'
+  const taken = await unlessDone(lookAgain => take(options, create, lookAgain), options, migrations)
+  if ('done' in taken) return unchanged(options, taken.done)
+  const { db, confirm } = taken
   try {
     const now = await look(db, migrations, options, options.signal)
     if (isDone(now)) return unchanged(options, now)
@@ -37,6 +40,42 @@ export async function upgrade(
     return await migrate({ db, confirm }, options, migrations, now)
   } finally {
     await db.close()
+  }
+}
+
+/** Ends the wait for the lock. */
+class DoneMeanwhile extends Error {
+  readonly look: Look
+
+  constructor(look: Look) {
+    super('another job has done everything that there was to do')
+    this.look = look
+  }
+}
+
+/**
+ * While it waits for the lock the job looks again: once another one has done everything there is nothing to wait for,
+ * although the application may already hold the database.
+ */
+async function unlessDone(
+  taking: (lookAgain: () => Promise<void>) => Promise<Taken>,
+  { listener, ...options }: DeployOptions,
+  migrations: readonly Migration[],
+): Promise<Taken | { readonly done: Look }> {
+  const { database, signal, viewInProcess = false } = options
+  const view = { inProcess: viewInProcess, patience: 0, ...(signal === undefined ? {} : { signal }) }
+  const lookAgain = async () => {
+    const reading = viewDatabase(database, db => look(db, migrations, options, signal), view)
+    // What cannot be read now, or is not as it ought to be, is judged under the lock.
+    const seen = await reading.catch(() => undefined)
+    if (seen !== undefined && 'value' in seen && isDone(seen.value)) throw new DoneMeanwhile(seen.value)
+  }
+  try {
+    return await taking(lookAgain)
+  } catch (error) {
+    if (!(error instanceof DoneMeanwhile)) throw error
+    listener({ kind: 'note', step: 'lock', message: `not needed any more: ${error.message}` })
+    return { done: error.look }
   }
 }
 

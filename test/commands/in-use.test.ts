@@ -1,9 +1,10 @@
 /** The database is held by somebody else: another program, or another run. */
 import { describe, expect, test } from 'vitest'
-import { expectOk, expectRefused, logOf } from '../support/cli.ts'
+import { expectOk, expectRefused, logOf, messagesOf } from '../support/cli.ts'
+import { Peer } from '../support/peer.ts'
 import { hold, pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
-import { applicationOf, newPlace, traceOf, type Workplace } from '../support/workplace.ts'
+import { applicationOf, newPlace, readCopy, traceOf, type Workplace } from '../support/workplace.ts'
 
 async function shopWithNews(mode: 'delete' | 'wal'): Promise<Workplace> {
   const place = await shop({ mode })
@@ -108,6 +109,54 @@ describe('two runs at the same time on one database', () => {
     expect(applicationOf(place.database).rows).toEqual({ carts: [{ n: 1 }] })
   })
 })
+
+describe('a run that waits while another one works', () => {
+  test.each(['delete', 'wal'] as const)(
+    'ends well once nothing is left to do, although the application has the database by then, in %s mode',
+    async mode => {
+      const place = await shopWithNews(mode)
+      const peer = await Peer.open(place.database, { timeout: 10 })
+      await peer.run('BEGIN IMMEDIATE')
+      const waiting = place.start(['run', '--json'])
+      await waiting.shows('waiting')
+      await peer.run(...(await whatARunDoes(place)), 'COMMIT', 'BEGIN', 'SELECT count(*) FROM orders')
+      const ran = await waiting.done
+      expectOk(ran)
+      expect(JSON.parse(ran.stdout).outcome).toBe('unchanged')
+      expect(messagesOf(ran, 'lock').at(-1)).toContain('another job has done everything')
+      expect(await peer.run('SELECT count(*) FROM carts')).toEqual([[0]])
+    },
+  )
+
+  test('ends with 75 where something is left to do, and says who has the database', async () => {
+    const place = await shopWithNews('wal')
+    const peer = await Peer.open(place.database)
+    await peer.run('SELECT count(*) FROM orders')
+    const ran = await place.run(['run', '--lock-timeout', '2500ms'])
+    expectRefused(ran, 75, `process ${peer.pid} (python`, 'a shared lock', 'first seen at')
+    expect(place.backups()).toEqual([])
+  })
+})
+
+/** The statements that bring this place to where a run would, as it does on a copy. */
+async function whatARunDoes(place: Workplace): Promise<string[]> {
+  const other = newPlace({ LOCKKEEPER_MIGRATIONS: place.migrations })
+  const before = place.query('SELECT max(id) AS id FROM schema_migration_events')[0]?.['id']
+  readCopy(place.database, db => db.exec(`VACUUM INTO '${other.database}'`))
+  expectOk(await other.run(['run', '--no-backup']))
+  const insert = (table: string, where: string) =>
+    other.query(`SELECT * FROM ${table} WHERE ${where}`).map(row => {
+      const values = Object.values(row).map(value =>
+        value === null ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`,
+      )
+      return `INSERT INTO ${table} VALUES (${values.join(', ')})`
+    })
+  return [
+    'CREATE TABLE carts (n)',
+    ...insert('schema_migrations', "version = 'v002_carts'"),
+    ...insert('schema_migration_events', `id > ${before}`),
+  ]
+}
 
 test('status, plan, history and validate look beside a writer', async () => {
   const place = await shopWithNews('wal')

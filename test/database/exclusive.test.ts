@@ -66,14 +66,35 @@ describe.each(modes)('a database in %s mode', mode => {
     const path = await database(mode)
     const peer = await Peer.open(path)
     await peer.run(...statements)
-    const waits: number[] = []
-    await expect(take(path, { lockTimeout: 150, onWaiting: waited => waits.push(waited) })).rejects.toMatchObject({
+    const waits: string[] = []
+    const start = Date.now()
+    const refused = await take(path, { lockTimeout: 150, onWaiting: (_, holders) => waits.push(holders) }).catch(
+      error => error,
+    )
+    expect(refused).toMatchObject({
       code: 'busy',
-      message: `${path} is in use by another process; waited 0.2 s`,
+      message: expect.stringContaining(
+        `${path} is in use by another process; waited 0.2 s: process ${peer.pid} (python`,
+      ),
       hint: expect.stringContaining('--lock-timeout'),
-      details: { path, lockTimeout: 150 },
+      details: { path, lockTimeout: 150, holders: [{ pid: peer.pid, locks: expect.any(Array) }] },
     })
-    expect(waits).toEqual([0])
+    expect(refused.message).toMatch(/first seen at \S+Z$/)
+    expect(Date.parse(refused.details.since)).toBeGreaterThanOrEqual(start)
+    expect(waits).toEqual([expect.stringMatching(`^process ${peer.pid} .* holds .* lock`)])
+  })
+
+  it('is not waited for any longer once that is not needed any more', async () => {
+    const path = await database(mode)
+    const peer = await Peer.open(path)
+    await peer.run('BEGIN IMMEDIATE')
+    const enough = new Error('enough')
+    let looks = 0
+    const whileWaiting = async () => {
+      if (++looks === 2) throw enough
+    }
+    await expect(take(path, { lockTimeout: 60_000, whileWaiting })).rejects.toBe(enough)
+    await peer.run('INSERT INTO t VALUES (2)', 'COMMIT')
   })
 
   it('is had as soon as the others are done, who are not kept from committing', async () => {

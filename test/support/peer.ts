@@ -37,6 +37,10 @@ export class Peer {
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Starts it and opens a database, which SQLite itself does only when it is first used. */
   static async open(path: string, { timeout = 0 }: PeerOptions = {}): Promise<Peer> {
     const peer = new Peer()
