@@ -17,6 +17,13 @@ const accessors = {
         : 'a repository is s3://bucket/prefix or file:///absolute/path',
     )
   },
+  asTimeZone: (value: string) => {
+    try {
+      return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone
+    } catch {
+      throw new Error(`"${value}" is no time zone: write its name in the IANA list, such as Europe/Berlin`)
+    }
+  },
   asGlobs: (value: string) => list(value),
   asEncryption: (value: string) => {
     const kmsKey = /^aws:kms:(.+)$/.exec(value)?.[1]
@@ -60,6 +67,7 @@ export interface Setting<T> {
 }
 
 export const duration = (variable: Variable) => variable.required().asDuration()
+export const count = (variable: Variable) => variable.required().asIntPositive()
 export const flag = (variable: Variable) => variable.default('false').asBool()
 export const optional = (variable: Variable) => variable.asString() || undefined
 

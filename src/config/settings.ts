@@ -3,7 +3,7 @@
  * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
  */
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { declare, duration, flag, optional, type Setting, variableOf } from './setting.ts'
+import { count, declare, duration, flag, optional, type Setting, variableOf } from './setting.ts'
 
 export const settings = {
   database: declare({
@@ -95,6 +95,34 @@ export const settings = {
     help: "a folder with room for a copy of the database (default: the system's)",
     read: optional,
   }),
+  keepLast: keep('last', 0, 'newest backups of any tier to keep'),
+  keepDaily: keep('daily', 7, 'days of which the newest daily backup is kept'),
+  keepWeekly: keep('weekly', 5, 'weeks of which the newest weekly backup is kept'),
+  keepMonthly: keep('monthly', 12, 'months of which the newest monthly backup is kept'),
+  keepYearly: keep('yearly', 0, 'years of which the newest monthly backup is kept'),
+  keepPreMigration: keep('pre-migration', 10, 'newest backups made before a migration to keep'),
+  keepPreRestore: keep('pre-restore', 5, 'newest backups made before a restore to keep'),
+  keepWithin: declare({
+    flags: '--keep-within <duration>',
+    env: 'LOCKKEEPER_KEEP_WITHIN',
+    help: 'keep every backup made so long before the newest; 0s: no such rule',
+    fallback: '0s',
+    read: duration,
+  }),
+  grace: declare({
+    flags: '--grace <duration>',
+    env: 'LOCKKEEPER_GRACE',
+    help: 'how long what no backup uses any more stays before a prune deletes it',
+    fallback: '24h',
+    read: duration,
+  }),
+  timeZone: declare({
+    flags: '--time-zone <name>',
+    env: 'LOCKKEEPER_TIME_ZONE',
+    help: 'where days, weeks, months and years begin and end: a name such as Europe/Berlin',
+    fallback: 'UTC',
+    read: variable => variable.required().asTimeZone(),
+  }),
   s3PathStyle: declare({
     flags: '--s3-path-style <auto|on|off>',
     env: 'LOCKKEEPER_S3_PATH_STYLE',
@@ -165,6 +193,16 @@ export const settings = {
   image: identity('image'),
   job: identity('job'),
 } as const
+
+function keep(rule: string, fallback: number, help: string): Setting<number> {
+  return {
+    flags: `--keep-${rule} <number>`,
+    env: `LOCKKEEPER_KEEP_${rule.toUpperCase().replaceAll('-', '_')}`,
+    help: `${help}; 0: no such rule`,
+    fallback: String(fallback),
+    read: count,
+  }
+}
 
 function identity(what: string): Setting<string | undefined> {
   return {
