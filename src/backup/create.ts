@@ -49,8 +49,8 @@ export interface BackupFacts {
   readonly tables?: Readonly<Record<string, number>>
   readonly engine: Engine
   readonly by: Origin
-  /** Why the database is known to be damaged; then the backup never counts as good. */
-  readonly damaged?: string
+  /** Why the database is damaged, found out while its bytes are read; then the backup never counts as good. Default: it is not. */
+  readonly damaged?: string | Promise<string | undefined>
 }
 
 export interface BackupOptions {
@@ -99,7 +99,8 @@ export async function createBackup(
     const chunks = await file.hash((bytes, total) => onProgress({ phase: 'reading', bytes, total }), signal)
     const ids = await listIds(repository)
     if (options.reuseIfUnchanged === true && facts.tiers.includes('pre-migration')) {
-      const existing = await identicalBackup(repository, ids, chunks, facts.schema.level, at, signal)
+      const wanted = { level: facts.schema.level, damaged: (await facts.damaged) !== undefined, now: at }
+      const existing = await identicalBackup(repository, ids, chunks, wanted, signal)
       if (existing !== undefined) return resultOfExisting(existing, chunks)
     }
     const newest = await newestManifest(repository, ids)
@@ -109,7 +110,8 @@ export async function createBackup(
       signal?.throwIfAborted()
       intent.check()
       const { stored, lists } = placed
-      const manifest = await publish(repository, sequence => compose({ sequence, chunks, stored, lists }))
+      const damaged = await facts.damaged
+      const manifest = await publish(repository, sequence => compose({ sequence, chunks, stored, lists, damaged }))
       await removeExpiredIntents(repository)
       return { id: manifest.id, manifest, stored, reused: { chunks: chunks.distinct.size - placed.placed } }
     } finally {
@@ -120,16 +122,20 @@ export async function createBackup(
   }
 }
 
+/** Characters that a manifest may hold. */
+const longestReason = 4096
+
 type Compose = (found: {
   readonly sequence: number
   readonly chunks: Pick<FileChunks, 'bytes' | 'sha256' | 'count'>
   readonly stored: Manifest['stored']
   readonly lists: readonly string[]
+  readonly damaged?: string | undefined
 }) => Manifest
 
 function composer(repository: Repository, facts: BackupFacts, at: Date): Compose {
   const ordered = tiers.filter(tier => facts.tiers.includes(tier))
-  return ({ sequence, chunks, stored, lists }) =>
+  return ({ sequence, chunks, stored, lists, damaged }) =>
     sealManifest({
       format: formatVersion,
       id: backupId({ sequence, createdAt: at, tiers: ordered, level: facts.schema.level }),
@@ -146,7 +152,7 @@ function composer(repository: Repository, facts: BackupFacts, at: Date): Compose
       ...(facts.tables === undefined ? {} : { tables: facts.tables }),
       engine: facts.engine,
       by: facts.by,
-      damaged: facts.damaged === undefined ? false : { reason: facts.damaged },
+      damaged: damaged === undefined ? false : { reason: damaged.slice(0, longestReason) },
     })
 }
 

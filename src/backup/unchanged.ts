@@ -1,5 +1,5 @@
 /**
- * Whether a backup that is there can stand for one that was about to be made: the same bytes, at the same level, good,
+ * Whether a backup that is there can stand for one that was about to be made: the same bytes, at the same level, as good,
  * and complete. A container that restarts over and over asks this each time.
  */
 
@@ -19,6 +19,13 @@ import type { Repository } from './repository.ts'
  */
 const youngEnough = 24 * 60 * 60 * 1000
 
+export interface Wanted {
+  readonly level: string | null
+  /** Whether the database is damaged, and a backup of it marked so. */
+  readonly damaged: boolean
+  readonly now: Date
+}
+
 /**
  * The newest backup of the tier `pre-migration` from the 24 hours before `now` that is identical and complete, or
  * undefined. One of another tier does not count: retention would remove it by another rule.
@@ -27,8 +34,7 @@ export async function identicalBackup(
   repository: Repository,
   ids: readonly string[],
   chunks: FileChunks,
-  level: string | null,
-  now: Date,
+  { damaged, level, now }: Wanted,
   signal?: AbortSignal,
 ): Promise<Manifest | undefined> {
   const candidates = ids.filter(id => {
@@ -42,7 +48,7 @@ export async function identicalBackup(
     if (manifest === undefined || manifest.database.sha256 !== chunks.sha256 || manifest.schema.level !== level)
       continue
     if (
-      manifest.damaged === false &&
+      (manifest.damaged !== false) === damaged &&
       (await isNotBad(repository, id)) &&
       (await isComplete(repository, manifest, chunks, signal))
     ) {

@@ -29,13 +29,19 @@ export const backup = command({
       viewInProcess: true,
     })
     const { id, manifest, stored } = result
-    const sentence = `Backup ${id}: ${formatBytes(manifest.database.bytes)}, ${formatBytes(stored.bytes)} of it new.`
+    const { damaged } = manifest
+    const done = `Backup ${id}: ${formatBytes(manifest.database.bytes)}, ${formatBytes(stored.bytes)} of it new.`
+    const sentence =
+      damaged === false
+        ? done
+        : `The database is damaged: ${damaged.reason}. Its bytes are kept as ${id}, which never counts as a good backup; lockkeeper restore --latest brings back the newest good one.`
     const document = { id, existing: result.existing ?? null, stored, reused: result.reused, manifest }
     return {
       sentence,
       text: sentence,
       document,
       facts: { backup: id, bytes: manifest.database.bytes, stored: stored.bytes },
+      ...(damaged === false ? {} : { code: 'invalid' }),
     }
   },
 })

@@ -3,14 +3,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { BackupResult } from '../backup/create.ts'
 import type { Tier } from '../backup/format.ts'
-import { inspectFile, realDatabasePath } from '../database/location.ts'
+import { DatabaseProcess } from '../database/child-process.ts'
+import type { Connection } from '../database/connection.ts'
+import { isDamaged } from '../database/explain.ts'
+import { fileUri, type Header, inspectFile, realDatabasePath } from '../database/location.ts'
 import { copySnapshot } from '../database/snapshot.ts'
-import { viewDatabase } from '../database/view.ts'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { step } from './events.ts'
 import type { JobOptions } from './options.ts'
-import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
+import { type Described, describeDatabase, describeUnreadable, repositoryOf, save, withRepository } from './save.ts'
 
 export interface BackupJobOptions extends JobOptions {
   readonly tiers: readonly Tier[]
@@ -43,26 +45,37 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
         presence.header.journalMode === 'rollback' ? '; writers waited for it, which they would not in WAL mode' : ''
       return { message: `a consistent copy of ${database} (${formatBytes(presence.bytes)})${waits}`, value: undefined }
     })
-    const viewed = await viewDatabase(copy, describeDatabase, { inProcess: true })
-    if (!('value' in viewed))
-      throw new LockkeeperError('io', `the private copy has vanished from ${folder}`, {
-        hint: 'Something else removes files there: name another folder with LOCKKEEPER_TMPDIR.',
-      })
-    const described = viewed.value
-    const facts = {
-      ...described,
-      database: { ...described.database, journalMode: presence.header.journalMode === 'wal' ? 'wal' : 'delete' },
-    }
-    return withRepository(settings, database, { create: true }, repository =>
-      save(repository, copy, facts, {
-        tiers,
-        actor,
-        listener,
-        ...(note === undefined ? {} : { note }),
-        ...(signal === undefined ? {} : { signal }),
-      }),
+    const connection = await DatabaseProcess.open(
+      { location: fileUri(copy, { immutable: '1' }), readOnly: true },
+      signal,
     )
+    try {
+      const described = await describe(connection, presence.header)
+      return await withRepository(settings, database, { create: true }, repository =>
+        save(repository, copy, connection, described, {
+          tiers,
+          actor,
+          listener,
+          ...(note === undefined ? {} : { note }),
+          ...(signal === undefined ? {} : { signal }),
+        }),
+      )
+    } finally {
+      await connection.close()
+    }
   })
+}
+
+/** A copy is not in the journal mode of its original. */
+async function describe(copy: Connection, header: Header): Promise<Described> {
+  const plain = describeUnreadable(header)
+  try {
+    const { database, schema } = await describeDatabase(copy)
+    return { schema, database: { ...database, journalMode: plain.database.journalMode } }
+  } catch (error) {
+    if (isDamaged(error)) return plain
+    throw error
+  }
 }
 
 /** A folder that nobody else can look into, removed afterwards. */

@@ -164,7 +164,7 @@ async function saveBefore(
   { actor, listener, signal, target }: RestoreOptions & { readonly target: string },
 ): Promise<string> {
   const described = await describeDatabase(child)
-  const { id } = await save(repository, target, described, {
+  const { id } = await save(repository, target, child, described, {
     tiers: ['pre-restore'],
     actor,
     listener,

@@ -5,6 +5,8 @@ import { type BackupFacts, type BackupResult, createBackup } from '../backup/cre
 import type { Tier } from '../backup/format.ts'
 import { openRepository, type Repository } from '../backup/repository.ts'
 import type { Connection } from '../database/connection.ts'
+import { explainSqliteError } from '../database/explain.ts'
+import type { Header } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { levelOf } from '../migrations/assess.ts'
 import { type Actor, appliedVersions, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
@@ -12,6 +14,7 @@ import { emptyFingerprint, schemaFingerprint } from '../schema/fingerprint.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { openStore } from '../storage/open.ts'
 import { formatBytes } from '../units.ts'
+import { findDamage } from '../validation/damage.ts'
 import { engineVersions } from '../version.ts'
 import type { Listener } from './events.ts'
 import type { JobOptions, RepositorySettings } from './options.ts'
@@ -76,19 +79,44 @@ export async function describeDatabase(connection: Connection): Promise<Describe
   }
 }
 
-/** Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. */
+/** What is left to say of one whose schema cannot be read. */
+export function describeUnreadable({ encoding, journalMode, pageSize }: Header): Described {
+  return {
+    database: { pageSize, journalMode: journalMode === 'wal' ? 'wal' : 'delete', encoding },
+    schema: { level: null, fingerprint: null, applied: 0 },
+  }
+}
+
+/**
+ * Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. The
+ * backup of a damaged database says so in its manifest.
+ * @param connection to the same database; it is checked while the bytes are read
+ */
 export async function save(
   repository: Repository,
   file: string,
+  connection: Connection,
   described: Described,
   options: SaveOptions,
 ): Promise<BackupResult> {
   const start = performance.now()
   const { listener, signal, actor, note, tiers } = options
+  const damaged = findDamage(connection).catch((error: unknown) => {
+    throw explainSqliteError(error, `cannot check the database ${file}`)
+  })
+  // Where the backup fails first, that is what is told.
+  damaged.catch(() => {})
   const result = await createBackup(
     repository,
     file,
-    { ...described, tiers, ...(note === undefined ? {} : { note }), engine: engineVersions(), by: originOf(actor) },
+    {
+      ...described,
+      tiers,
+      ...(note === undefined ? {} : { note }),
+      engine: engineVersions(),
+      by: originOf(actor),
+      damaged,
+    },
     {
       ...(signal === undefined ? {} : { signal }),
       reuseIfUnchanged: true,
@@ -108,9 +136,10 @@ export async function save(
 function describeResult(result: BackupResult, { store }: Repository): string {
   const { existing, id, manifest, stored } = result
   const size = formatBytes(manifest.database.bytes)
-  if (existing !== undefined) return `${id} in ${store.url} has these very bytes already (${size})`
+  const mark = manifest.damaged === false ? '' : '; the database is damaged, and the backup is marked so'
+  if (existing !== undefined) return `${id} in ${store.url} has these very bytes already (${size})${mark}`
   const added = `${stored.chunks} new ${stored.chunks === 1 ? 'chunk' : 'chunks'} (${formatBytes(stored.bytes)})`
-  return `${id} in ${store.url}: ${size}, ${stored.chunks === 0 ? 'nothing new to store' : added}, read back`
+  return `${id} in ${store.url}: ${size}, ${stored.chunks === 0 ? 'nothing new to store' : added}, read back${mark}`
 }
 
 function originOf({ host, ...rest }: Actor) {
@@ -140,22 +169,41 @@ export async function hasBackups(
   return undefined
 }
 
-/** The fourth step: a backup of exactly the bytes that are about to change; null where none is wanted. Under the lock. */
+/**
+ * The fourth step: a backup of exactly the bytes that are about to change; null where none is wanted. Under the lock.
+ * @throws LockkeeperError `invalid` when the database is damaged; the backup is kept all the same
+ */
 export async function wayBack(db: Connection, options: JobOptions, tier: Tier): Promise<string | null> {
   const { actor, database, listener, signal } = options
   const settings = repositoryOf(options)
   if (settings === undefined) {
+    await refuseDamaged(db, database)
     listener({ kind: 'warning', step: 'backup', message: 'no backup, as told: there will be no way back' })
     return null
   }
   const described = await describeDatabase(db)
   return withRepository(settings, database, { create: true }, async repository => {
-    const { id } = await save(repository, database, described, {
+    const { id, manifest } = await save(repository, database, db, described, {
       tiers: [tier],
       actor,
       listener,
       ...(signal === undefined ? {} : { signal }),
     })
+    if (manifest.damaged !== false) throw damage(database, manifest.damaged.reason, id)
     return id
+  })
+}
+
+/** Before a change without a backup. @throws LockkeeperError `invalid` when the database is damaged */
+export async function refuseDamaged(db: Connection, database: string): Promise<void> {
+  const reason = await findDamage(db)
+  if (reason !== undefined) throw damage(database, reason, undefined)
+}
+
+function damage(database: string, reason: string, backup: string | undefined): LockkeeperError {
+  const kept = backup === undefined ? '' : ` Its bytes are kept as ${backup}, marked as damaged.`
+  return new LockkeeperError('invalid', `the database ${database} is damaged: ${reason}`, {
+    hint: `Nothing was changed in it.${kept} lockkeeper restore --latest brings back the newest good backup.`,
+    details: { path: database, damage: reason, ...(backup === undefined ? {} : { backup }) },
   })
 }

@@ -12,7 +12,7 @@ import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
-import { repositoryOf, wayBack } from './save.ts'
+import { refuseDamaged, repositoryOf, wayBack } from './save.ts'
 import { refuseLostVolume, type Taken, take, withoutHistory } from './take.ts'
 
 export async function upgrade(
@@ -103,7 +103,9 @@ async function migrate(
   const adopted = assessment.kind === 'unmanaged' ? await adoptable(db, options, migrations) : []
   const toRun = pending.filter(migration => !adopted.includes(migration))
   // Of an empty database there is nothing to keep; recording a failed first install must not make it look like a loss.
-  const backup = assessment.kind === 'empty' ? null : await wayBack(db, options, 'pre-migration')
+  const empty = assessment.kind === 'empty'
+  if (empty) await refuseDamaged(db, options.database)
+  const backup = empty ? null : await wayBack(db, options, 'pre-migration')
   await confirm()
   const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, options.signal)
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))

@@ -3,10 +3,17 @@ import { type Connection, quoteName, SqliteError } from '../database/connection.
 import { fold } from '../schema/model.ts'
 import { type Finding, isOfTheApplication } from './findings.ts'
 
-const atMost = 20
+const usual = 20
 
-/** `PRAGMA quick_check` of these tables that are there, or of the whole database. Pages, records, NOT NULL, CHECK. */
-export async function quickCheck(connection: Connection, tables?: readonly string[]): Promise<Finding[]> {
+/**
+ * `PRAGMA quick_check` of these tables that are there, or of the whole database. Pages, records, NOT NULL, CHECK.
+ * @param atMost findings, of each table
+ */
+export async function quickCheck(
+  connection: Connection,
+  tables?: readonly string[],
+  atMost = usual,
+): Promise<Finding[]> {
   if (tables === undefined) return check(connection, `PRAGMA quick_check(${atMost})`)
   const findings: Finding[] = []
   const there = await connection.all<{ name: string }>(
@@ -20,7 +27,7 @@ export async function quickCheck(connection: Connection, tables?: readonly strin
 
 /** `PRAGMA integrity_check`: as `quickCheck` of everything, and every index against its table. About 10 s a GB. */
 export function integrityCheck(connection: Connection): Promise<Finding[]> {
-  return check(connection, `PRAGMA integrity_check(${atMost})`)
+  return check(connection, `PRAGMA integrity_check(${usual})`)
 }
 
 /** SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_FORMAT and SQLITE_NOTADB say something about the database; SQLITE_BUSY or SQLITE_IOERR do not. */
