@@ -41,6 +41,8 @@ export class SqliteError extends Error {
 export interface Guard {
   /** False: it runs inside the caller's transaction and can neither end it nor begin another. */
   readonly ownTransactions: boolean
+  /** Tables of the main database that it may read and not change: Lockkeeper's own record. Default none. */
+  readonly reserved?: readonly string[]
 }
 
 /** Which function of which migration module to call. */
@@ -55,7 +57,7 @@ export interface Workspace extends Connection {
   /**
    * Runs statements one after the other under a guard.
    * @returns the names of the tables whose rows they (or triggers that they fired) could have changed, as SQLite's
-   * authorizer named them when it compiled each statement.
+   * authorizer named them when it compiled each statement; `sqlite_sequence` where one of them sets AUTOINCREMENT's counters.
    * Rejects with a `SqliteError` whose `statement` is the position of the failing one.
    */
   run(statements: readonly string[], guard: Guard): Promise<string[]>

@@ -18,6 +18,9 @@ const outsideTransaction = new Set('auto_vacuum foreign_keys incremental_vacuum 
 /** The modes that survive a kill. Written out in full, for SQLite understands the beginnings of the others' names as well. */
 const journalModes = new Set(['delete', 'truncate', 'persist', 'wal'])
 
+/** Where SQLite keeps the counters of AUTOINCREMENT. */
+const counters = 'sqlite_sequence'
+
 /** SQLITE_ERROR and SQLITE_AUTH. */
 const generalError = 1
 const notAuthorized = 23
@@ -25,7 +28,7 @@ const notAuthorized = 23
 export interface Watch {
   /** Throws when a transaction that had to last is over: SQLite ends it itself for `INSERT OR ROLLBACK`, `RAISE(ROLLBACK)` or a full disk. */
   check(): void
-  /** The tables whose rows could have changed. */
+  /** The tables whose rows could have changed; and `sqlite_sequence` where a counter was set on purpose. */
   touched(): string[]
   /** What was refused, in words; any other error unchanged. */
   explain(error: unknown): unknown
@@ -33,8 +36,13 @@ export interface Watch {
   end(): void
 }
 
-/** Sets a guard on a connection until `end`. */
-export function watch(db: DatabaseSync, { ownTransactions }: Guard): Watch {
+/** Sets a guard on a connection until `end`. @param withheld functions that an earlier migration defined for itself, in lower case */
+export function watch(
+  db: DatabaseSync,
+  { ownTransactions, reserved = [] }: Guard,
+  withheld: ReadonlySet<string>,
+): Watch {
+  const kept = new Set(reserved.map(name => name.toLowerCase()))
   const inside = !ownTransactions && db.isTransaction
   const touched = new Set<string>()
   let refused: string | undefined
@@ -42,7 +50,12 @@ export function watch(db: DatabaseSync, { ownTransactions }: Guard): Watch {
     refused = what
     return constants.SQLITE_DENY
   }
-  db.setAuthorizer((action, first, second) => {
+  const setsCounter = counterWatch()
+  db.setAuthorizer((action, first, second, schema) => {
+    const changed = changedTable(action, first, second, schema)
+    if (changed !== null && kept.has(changed.toLowerCase()))
+      return refuse(`changing ${changed} (Lockkeeper's own record)`)
+    if (setsCounter(action, first, second)) touched.add(counters)
     switch (action) {
       case constants.SQLITE_DELETE:
       case constants.SQLITE_INSERT:
@@ -52,6 +65,9 @@ export function watch(db: DatabaseSync, { ownTransactions }: Guard): Watch {
       case constants.SQLITE_DROP_TABLE:
       case constants.SQLITE_DROP_VTABLE:
         if (first !== null && !/^sqlite_/i.test(first)) touched.add(first)
+        break
+      case constants.SQLITE_FUNCTION:
+        if (isWithheld(withheld, second)) return constants.SQLITE_DENY
         break
       case constants.SQLITE_ALTER_TABLE:
         if (second !== null) touched.add(second)
@@ -82,8 +98,64 @@ export function watch(db: DatabaseSync, { ownTransactions }: Guard): Watch {
       refused !== undefined && isRefusal(error)
         ? new SqliteError(`not allowed in a migration: ${refused}`, error.errcode, error.statement)
         : error,
-    end: () => db.setAuthorizer(null),
+    end: () => withhold(db, withheld),
   }
+}
+
+/** The authorizer between migrations: what one of them defined is not there for anybody else, as on another day. */
+function withhold(db: DatabaseSync, withheld: ReadonlySet<string>): void {
+  db.setAuthorizer(
+    withheld.size === 0
+      ? null
+      : (action, _, name) =>
+          action === constants.SQLITE_FUNCTION && isWithheld(withheld, name)
+            ? constants.SQLITE_DENY
+            : constants.SQLITE_OK,
+  )
+}
+
+function isWithheld(withheld: ReadonlySet<string>, name: string | null): boolean {
+  return withheld.size > 0 && name !== null && withheld.has(name.toLowerCase())
+}
+
+const changesRows = new Set<number>([constants.SQLITE_DELETE, constants.SQLITE_INSERT, constants.SQLITE_UPDATE])
+
+/**
+ * Tells a statement that sets a counter of AUTOINCREMENT from SQLite's own housekeeping: a rename changes the name that
+ * the counter has, and a drop deletes it right after the table's rows.
+ */
+function counterWatch() {
+  let dropped: string | null = null
+  return (action: number, table: string | null, column: string | null): boolean => {
+    if (action === constants.SQLITE_DROP_TABLE) dropped = table
+    if (!changesRows.has(action) || table === dropped) return false
+    const byDrop = dropped !== null && action === constants.SQLITE_DELETE
+    dropped = null
+    return table === counters && !byDrop && (action !== constants.SQLITE_UPDATE || column === 'seq')
+  }
+}
+
+const changesTable = new Set<number>([
+  ...changesRows,
+  constants.SQLITE_CREATE_TABLE,
+  constants.SQLITE_CREATE_VTABLE,
+  constants.SQLITE_CREATE_VIEW,
+  constants.SQLITE_DROP_TABLE,
+])
+const changesSecond = new Set<number>([
+  constants.SQLITE_ALTER_TABLE,
+  constants.SQLITE_CREATE_INDEX,
+  constants.SQLITE_CREATE_TRIGGER,
+  constants.SQLITE_DROP_INDEX,
+  constants.SQLITE_DROP_TRIGGER,
+])
+
+/** The table of the main database whose content or definition an action changes. */
+function changedTable(action: number, first: string | null, second: string | null, schema: string | null) {
+  if (action === constants.SQLITE_ALTER_TABLE) return first === 'main' ? second : null
+  if (schema !== 'main') return null
+  if (changesSecond.has(action)) return second
+  return changesTable.has(action) ? first : null
 }
 
 function mayUse(name: string, value: string | null, ownTransactions: boolean): boolean {

@@ -26,6 +26,8 @@ const generalError = 1
 
 export class NativeDatabase {
   readonly #db: DatabaseSync
+  /** What migration modules have defined, each for itself: SQLite cannot take it back. In lower case. */
+  readonly #withheld = new Set<string>()
 
   constructor({ location, readOnly = false, first }: OpenOptions) {
     this.#db = asSqliteError(
@@ -66,7 +68,18 @@ export class NativeDatabase {
 
   /** See `Workspace.runScript`. */
   runScript(call: ScriptCall, guard: Guard): Promise<string[]> {
-    return this.#guarded(guard, { more: false }, ({ check }) => runScript(this.#db, call, check))
+    return this.#guarded(guard, { more: false }, async ({ check }) => {
+      const defined = new Set<string>()
+      const define = (name: string) => {
+        this.#withheld.delete(name)
+        defined.add(name)
+      }
+      try {
+        await runScript(this.#db, call, check, define)
+      } finally {
+        for (const name of defined) this.#withheld.add(name)
+      }
+    })
   }
 
   close(): void {
@@ -74,7 +87,7 @@ export class NativeDatabase {
   }
 
   async #guarded(guard: Guard, { more }: Piece, work: (guarded: Watch) => void | Promise<void>): Promise<string[]> {
-    const guarded = watch(this.#db, guard)
+    const guarded = watch(this.#db, guard, this.#withheld)
     try {
       await work(guarded)
       guarded.check()
@@ -112,5 +125,8 @@ function asSqliteError<T>(work: () => T, statement?: number): T {
 export function toSqliteError(error: unknown, statement?: number): unknown {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return error
   if (error instanceof SqliteError) return error
-  return new SqliteError(error.message, error.errcode, statement)
+  return new SqliteError(error.message.replace(withheldFunction, 'no such function: '), error.errcode, statement)
 }
+
+/** What the authorizer's refusal of a function sounds like; see `withhold` in guard.ts. */
+const withheldFunction = /^not authorized to use function: /

@@ -43,15 +43,21 @@ export interface MigrationDatabase {
   get(sql: string, ...params: Params): ScriptRow | undefined
   /** The rows one by one. */
   iterate(sql: string, ...params: Params): Iterable<ScriptRow>
-  /** Defines an SQL function for this migration. Later ones must not rely on it: they may run on another day. */
+  /** Defines an SQL function for this migration alone, under a name that SQLite has no function of. */
   function(name: string, body: (...args: Cell[]) => Cell): void
 }
 
 /**
  * Imports the module and calls its function. Whatever it throws is passed on.
  * @param check called before each use of the database; throws to stop it
+ * @param define told of each function that it defines, in lower case
  */
-export async function runScript(db: DatabaseSync, call: ScriptCall, check: () => void): Promise<void> {
+export async function runScript(
+  db: DatabaseSync,
+  call: ScriptCall,
+  check: () => void,
+  define: (name: string) => void,
+): Promise<void> {
   const module = (await import(call.url)) as Record<string, unknown>
   const body = module[call.function]
   if (typeof body !== 'function') throw new TypeError(`the module exports no function ${call.function}(db)`)
@@ -62,13 +68,13 @@ export async function runScript(db: DatabaseSync, call: ScriptCall, check: () =>
     check()
   }
   try {
-    await body(handleOf(db, usable))
+    await body(handleOf(db, usable, define))
   } finally {
     ended = true
   }
 }
 
-function handleOf(db: DatabaseSync, usable: () => void): MigrationDatabase {
+function handleOf(db: DatabaseSync, usable: () => void, define: (name: string) => void): MigrationDatabase {
   const prepare = (sql: string): MigrationStatement => {
     usable()
     const statement = db.prepare(sql)
@@ -103,7 +109,15 @@ function handleOf(db: DatabaseSync, usable: () => void): MigrationDatabase {
     iterate: (sql, ...params) => prepare(sql).iterate(...params),
     function: (name, body) => {
       usable()
+      // It could not be given back, and what is checked afterwards may use it.
+      if (isBuiltIn(db, name)) throw new Error(`${name} is a function of SQLite itself: give yours another name`)
       db.function(name, body as never)
+      define(name.toLowerCase())
     },
   }
+}
+
+function isBuiltIn(db: DatabaseSync, name: string): boolean {
+  const sql = 'SELECT 1 FROM pragma_function_list WHERE builtin AND name = ? COLLATE NOCASE'
+  return db.prepare(sql).get(name) !== undefined
 }

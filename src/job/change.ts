@@ -7,14 +7,16 @@ import { explainSqliteError, isBusy } from '../database/explain.ts'
 import { LockkeeperError } from '../errors.ts'
 import { applyScript } from '../migrations/apply.ts'
 import { bookkeepingTables, type MigrationRow } from '../migrations/bookkeeping.ts'
+import { keepCounters, readCounters } from '../migrations/counters.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
+import { composeRenames } from '../migrations/table-changes.ts'
 import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { findUnresolved } from '../validation/resolve.ts'
-import { Flawed, type Flaws, flawsOf, newFlaws, noFlaws, tableNames } from './flaws.ts'
+import { Flawed, findFlaws, isSound, noFlaws, type OldFlaws, rememberFlaws, tableNames } from './flaws.ts'
 import { aftermath, type Change, type ChangeContext, type Changed } from './model.ts'
 import { recordBeginning, recordChange } from './record.ts'
-import { countAgain, unpermitted } from './row-guard.ts'
+import { countAgain, Unpermitted } from './row-guard.ts'
 
 /**
  * Applies and commits.
@@ -28,14 +30,14 @@ export async function applyChange(
   context: ChangeContext,
 ): Promise<Changed> {
   // What commits by itself cannot be tried again: what was wrong before has to be known before.
-  if (!change.transaction) return attempt(db, change, adopted, context, await flawsOf(db, await tableNames(db)))
+  if (!change.transaction) return attempt(db, change, adopted, context, await rememberFlaws(db, await tableNames(db)))
   try {
     return await attempt(db, change, adopted, context, noFlaws)
   } catch (error) {
     if (!(error instanceof Flawed)) throw error
     // Only now is it worth the time to see what was wrong before: the batch was rolled back.
-    const before = await flawsOf(db, error.tables)
-    if (before.violations.size === 0 && before.structures.length === 0) throw error
+    const before = await rememberFlaws(db, error.tables)
+    if (isSound(before)) throw error
     return attempt(db, change, adopted, context, before)
   }
 }
@@ -45,7 +47,7 @@ async function attempt(
   change: Change,
   adopted: readonly MigrationRow[],
   context: ChangeContext,
-  known: Flaws,
+  known: OldFlaws,
 ): Promise<Changed> {
   const start = performance.now()
   const startedAt = new Date()
@@ -56,7 +58,7 @@ async function attempt(
     if (!change.transaction) await recordBeginning(db, change, adopted, context)
     const applied = await applySteps(db, change, context)
     const validation = performance.now()
-    const validated = await validate(db, change, context, applied.touched, new Set(unresolved.keys()), known)
+    const validated = await validate(db, change, context, applied, new Set(unresolved.keys()), known)
     context.listener({
       kind: 'step',
       step: 'validate',
@@ -84,6 +86,7 @@ async function attempt(
   } catch (error) {
     // Busy cannot be under the lock; anything else leaves the transaction open, unless SQLite has ended it already.
     await db.exec('ROLLBACK').catch(() => {})
+    if (error instanceof Unpermitted) throw await error.explain(db, change, context)
     if (isBusy(error))
       throw new LockkeeperError('internal', 'the database was busy under the exclusive lock', {
         cause: error,
@@ -100,34 +103,44 @@ async function applySteps(db: Workspace, change: Change, context: ChangeContext)
   const durations = new Map<string, number>()
   const before = await countRows(db, exclude)
   let counts: RowCounts = before
+  let renames: ReadonlyMap<string, string> = new Map()
   for (const { runnable, allowRowLoss } of change.steps) {
     const start = performance.now()
-    const applied = await applyScript(db, runnable)
-    for (const { line, why } of applied.leftOut)
-      listener({ kind: 'note', step: 'migrate', message: `${runnable.file}:${line} left out: ${why}` })
+    const note = (message: string) => listener({ kind: 'note', step: 'migrate', message })
+    const counters = await readCounters(db)
+    const applied = await applyScript(db, runnable, { reserved: exclude })
+    for (const { line, why } of applied.leftOut) note(`${runnable.file}:${line} left out: ${why}`)
+    if (!applied.setsCounters)
+      for (const { at, table: name } of await keepCounters(db, counters, applied.renames))
+        note(
+          `${runnable.version}: the AUTOINCREMENT counter of ${name} stays at ${at}, so that no number is given out twice`,
+        )
     for (const name of applied.touched) if (!exclude.includes(name)) touched.add(name)
     const after = await countAgain(db, applied, counts, exclude)
     const losses = allowRowLoss === 'any' ? [] : lostRows(counts, after, applied.renames, allowRowLoss)
-    if (losses.length > 0) throw unpermitted(change, context, runnable.version, losses)
+    if (losses.length > 0) {
+      const standing = { original: before, earlier: renames, before: counts, after, renames: applied.renames }
+      throw await Unpermitted.note(db, runnable.version, losses, standing)
+    }
     counts = after
+    renames = composeRenames(renames, applied.renames)
     const milliseconds = performance.now() - start
     durations.set(runnable.version, milliseconds)
     listener({ kind: 'step', step: 'migrate', message: runnable.version, milliseconds })
   }
   const created = await countRows(db, [...exclude, ...counts.keys()])
-  return { touched: [...touched], durations, rows: { before, after: new Map([...counts, ...created]) } }
+  return { touched: [...touched], renames, durations, rows: { before, after: new Map([...counts, ...created]) } }
 }
 
 async function validate(
   db: Workspace,
   change: Change,
   context: ChangeContext,
-  touched: readonly string[],
+  { touched, renames }: { readonly touched: readonly string[]; readonly renames: ReadonlyMap<string, string> },
   unresolvedBefore: ReadonlySet<string>,
-  known: Flaws,
+  known: OldFlaws,
 ): Promise<{ warnings: readonly Finding[]; drifted: boolean }> {
-  const now = await flawsOf(db, touched)
-  const flaws = newFlaws(known, now)
+  const flaws = await findFlaws(db, touched, known, renames)
   if (failures(flaws).length > 0)
     throw new Flawed(touched, failures(flaws), `${aftermath(change, context)} Mend the migration and deploy again.`)
   const unresolved = [...(await findUnresolved(db))]

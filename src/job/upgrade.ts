@@ -7,6 +7,7 @@ import { batchesOf } from '../migrations/batches.ts'
 import { appliedRow } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
+import { recordTable } from '../migrations/record-table.ts'
 import { adoptable, refuseUnadopted } from './adopt.ts'
 import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
 import type { Change } from './model.ts'
@@ -111,7 +112,7 @@ async function migrate(
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
   return carryOut(db, options, {
     confirm,
-    table: assessment.bookkeeping.table,
+    table: recordTable(assessment.bookkeeping, toRun),
     from: assessment.level,
     backup,
     warnings,

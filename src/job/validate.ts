@@ -11,7 +11,7 @@ import { loadMigrations } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
 import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, type Part } from '../validation/findings.ts'
-import { concernedTables, findViolations, newViolations } from '../validation/foreign-keys.ts'
+import { concernedTables, findViolations, violationFinding } from '../validation/foreign-keys.ts'
 import { integrityCheck } from '../validation/integrity.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import type { DeployOptions } from './options.ts'
@@ -79,7 +79,8 @@ async function foreignKeys(connection: Connection): Promise<Finding[]> {
     connection,
     tables.map(({ name }) => name),
   )
-  return newViolations(new Map(), await findViolations(connection, children))
+  const violations = await findViolations(connection, children)
+  return violations.map(violation => violationFinding(violation, 'fail'))
 }
 
 const writableByOthers = 0o002

@@ -11,6 +11,8 @@ export interface Applied {
   /** Where tables that were there before went: old name to new, folded. */
   readonly renames: ReadonlyMap<string, string>
   readonly leftOut: readonly LeftOut[]
+  /** It sets the counters of AUTOINCREMENT by itself. */
+  readonly setsCounters: boolean
 }
 
 /** What `apply` needs of a migration; a stored down script has no file. */
@@ -37,31 +39,48 @@ const defaults = [
   .map(pragma => `PRAGMA ${pragma} = OFF`)
   .join('; ')
 
+export interface ApplyOptions {
+  /** Tables that it may read and not change: Lockkeeper's own record. Default none. */
+  readonly reserved?: readonly string[]
+}
+
 /**
  * Runs it in whatever transaction the caller has opened. Settings and temporary tables of the connection do not outlive
  * it, so that it makes no difference whether the next migration runs in the same process.
  * @throws LockkeeperError `failed` that names file, line and statement; `invalid` where it needs a function or a
- * collation that only the application defines; `io`, `invalid`, `denied` when it was not the migration's fault.
+ * collation that only the application defines, or changes what is reserved; `io`, `invalid`, `denied` when it was not the migration's fault.
  */
-export async function applyScript(workspace: Workspace, runnable: Runnable): Promise<Applied> {
+export async function applyScript(
+  workspace: Workspace,
+  runnable: Runnable,
+  { reserved = [] }: ApplyOptions = {},
+): Promise<Applied> {
+  const guard: Guard = { ownTransactions: !runnable.inTransaction, reserved }
   await workspace.exec(defaults)
-  const applied =
+  const { touched, ...applied } =
     runnable.script.kind === 'module'
-      ? await applyModule(workspace, runnable, runnable.script)
-      : await applySql(workspace, runnable, runnable.script)
+      ? await applyModule(workspace, runnable, runnable.script, guard)
+      : await applySql(workspace, runnable, runnable.script, guard)
   await workspace.exec(defaults)
   await dropTemporary(workspace)
-  return applied
+  const tables = touched.filter(name => name !== counters)
+  return { ...applied, touched: tables, setsCounters: tables.length < touched.length }
 }
+
+/** See `Workspace.run`. */
+const counters = 'sqlite_sequence'
+
+type Ran = Omit<Applied, 'setsCounters'>
 
 async function applyModule(
   workspace: Workspace,
   runnable: Runnable,
   { call }: Extract<Script, { kind: 'module' }>,
-): Promise<Applied> {
+  guard: Guard,
+): Promise<Ran> {
   const before = new Set(await tableNames(workspace))
   try {
-    const touched = await workspace.runScript(call, guardFor(runnable))
+    const touched = await workspace.runScript(call, guard)
     // What was renamed by a function cannot be read anywhere: its new name is new.
     const made = (await tableNames(workspace)).filter(name => !before.has(name))
     return { touched: [...new Set([...touched, ...made])], renames: new Map(), leftOut: [] }
@@ -74,7 +93,8 @@ async function applySql(
   workspace: Workspace,
   runnable: Runnable,
   { sql, line }: Extract<Script, { kind: 'sql' }>,
-): Promise<Applied> {
+  guard: Guard,
+): Promise<Ran> {
   let program: Program
   try {
     program = programOf(sql, line, runnable.inTransaction)
@@ -83,7 +103,7 @@ async function applySql(
   }
   const touched = new Map<string, string>()
   for (const part of partsOf(program.steps))
-    for (const table of await runPart(workspace, runnable, part)) touched.set(fold(table), table)
+    for (const table of await runPart(workspace, runnable, part, guard)) touched.set(fold(table), table)
   for (const { from, to } of program.renamed) if (touched.has(from) && !touched.has(to)) touched.set(to, to)
   return { touched: [...touched.values()], renames: program.renames, leftOut: program.leftOut }
 }
@@ -99,8 +119,13 @@ function partsOf(steps: readonly Step[]): Step[][] {
   return parts
 }
 
-async function runPart(workspace: Workspace, runnable: Runnable, steps: readonly Step[]): Promise<string[]> {
-  const run = (statements: readonly string[]) => workspace.run(statements, guardFor(runnable))
+async function runPart(
+  workspace: Workspace,
+  runnable: Runnable,
+  steps: readonly Step[],
+  guard: Guard,
+): Promise<string[]> {
+  const run = (statements: readonly string[]) => workspace.run(statements, guard)
   try {
     return await run(steps.map(step => step.sql))
   } catch (error) {
@@ -120,10 +145,6 @@ async function runPart(workspace: Workspace, runnable: Runnable, steps: readonly
   }
 }
 
-function guardFor({ inTransaction }: Runnable): Guard {
-  return { ownTransactions: !inTransaction }
-}
-
 async function tableNames(workspace: Workspace): Promise<string[]> {
   const rows = await workspace.all<{ name: string }>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`)
   return rows.map(({ name }) => name)
@@ -134,5 +155,7 @@ async function dropTemporary(workspace: Workspace): Promise<void> {
     `SELECT type, name FROM sqlite_temp_schema WHERE type IN ('table', 'view', 'trigger') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
      ORDER BY type = 'table', sql LIKE 'CREATE VIRTUAL %' DESC`,
   )
-  for (const { type, name } of left) await workspace.exec(`DROP ${type} IF EXISTS temp.${quoteName(name)}`)
+  // What a job remembers during a change is called lockkeeper_...
+  for (const { type, name } of left)
+    if (!/^lockkeeper_/i.test(name)) await workspace.exec(`DROP ${type} IF EXISTS temp.${quoteName(name)}`)
 }

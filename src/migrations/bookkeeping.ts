@@ -8,8 +8,8 @@ import { LockkeeperError } from '../errors.ts'
 import type { Migration } from './model.ts'
 
 export const eventsTable = 'schema_migration_events'
-const ownName = 'schema_migrations'
-const otherName = 'lockkeeper_migrations'
+export const ownName = 'schema_migrations'
+export const otherName = 'lockkeeper_migrations'
 
 export type Status = 'applied' | 'rolled_back' | 'failed'
 
@@ -143,7 +143,11 @@ export async function readEvents(connection: Connection): Promise<EventRow[]> {
   return events === 'us' ? connection.all<EventRow>(`SELECT * FROM main.${eventsTable} ORDER BY id DESC`) : []
 }
 
+/** @throws LockkeeperError `invalid` where something else has come to be called like them since they were looked for */
 export async function createBookkeeping(connection: Connection, table: string): Promise<void> {
+  const [owners, events] = await ownersOf(connection)
+  if (owners.get(table) === 'other') throw occupied(table)
+  if (events === 'other') throw occupied(eventsTable)
   await connection.exec(`
     CREATE TABLE IF NOT EXISTS ${table} (
       version TEXT NOT NULL PRIMARY KEY,

@@ -12,7 +12,7 @@ export function failure(version: string, error: unknown, where: string, statemen
   if (explained instanceof LockkeeperError) return explained
   const message = messageOf(error)
   const shown = statement === undefined ? '' : `\n  ${excerpt(statement)}`
-  const code = error instanceof SqliteError && needsApplication.test(message) ? 'invalid' : 'failed'
+  const code = error instanceof SqliteError && isInvalid.test(message) ? 'invalid' : 'failed'
   return new LockkeeperError(code, `${version} failed at ${where}: ${message}${shown}`, {
     hint: hintFor(message),
     cause: error,
@@ -23,6 +23,9 @@ export function failure(version: string, error: unknown, where: string, statemen
 /** A misspelt function looks the same to SQLite. */
 const needsApplication = /no such (function|collation sequence|module)|unknown function/
 
+const ownRecord = /Lockkeeper's own record/
+const isInvalid = new RegExp(`${needsApplication.source}|${ownRecord.source}`)
+
 const outsideTransaction =
   /cannot VACUUM from within a transaction|PRAGMA (auto_vacuum|incremental_vacuum|journal_mode|page_size)/i
 
@@ -31,6 +34,8 @@ function hintFor(message: string): string {
     return 'In SQL a string stands in single quotes; double quotes are for names.'
   if (/no such function|unknown function/.test(message))
     return 'If the name is right, only the application defines it: write this migration as a module (.ts), which can define functions.'
+  if (ownRecord.test(message))
+    return 'Lockkeeper records there what it has done, and nothing else may. Give the table of the migration another name, or take the statement out.'
   if (needsApplication.test(message))
     return 'If the name is right, only the application has it, and Lockkeeper cannot run this: make the change without it.'
   if (outsideTransaction.test(message))

@@ -66,8 +66,34 @@ async function countVirtual(connection: Connection, name: string): Promise<numbe
 }
 
 /**
- * Pure. Compares counts before and after a migration. A table that was renamed is followed. One that was dropped, or
- * renamed and dropped, is compared with the one that has its name now, unless that is another one that was there before.
+ * Pure. Which table of now is to be compared with each of those before. A table that was renamed is followed. One that
+ * was dropped, or renamed and dropped, is the one that has its name now, unless that is another one that was there before.
+ * @param renames where tables went, old name to new, folded
+ * @returns by the name before, as given: the name now, folded; undefined where there is none
+ */
+export function placesOf(
+  before: Iterable<string>,
+  after: Iterable<string>,
+  renames: ReadonlyMap<string, string>,
+): Map<string, string | undefined> {
+  const now = new Set([...after].map(fold))
+  const names = [...before]
+  /** Names that now belong to a table that had another name before. */
+  const taken = new Map(
+    names.flatMap(name => (renames.has(fold(name)) ? [[renames.get(fold(name))!, fold(name)]] : [])),
+  )
+  return new Map(
+    names.map(table => {
+      const name = fold(table)
+      const isIts = (each: string | undefined) =>
+        each !== undefined && now.has(each) && (taken.get(each) ?? name) === name
+      return [table, [renames.get(name), name].find(isIts)]
+    }),
+  )
+}
+
+/**
+ * Pure. Compares counts before and after a migration, of each table with what became of it.
  * @param renames where tables went, old name to new, folded
  * @param allowed tables that may lose rows, by the old name or by the new
  */
@@ -79,17 +105,13 @@ export function lostRows(
 ): RowLoss[] {
   const now = new Map([...after].map(([name, rows]) => [fold(name), rows]))
   const permitted = new Set(allowed.map(fold))
-  /** Names that now belong to a table that had another name before. */
-  const taken = new Map(
-    [...before.keys()].flatMap(name => (renames.has(fold(name)) ? [[renames.get(fold(name))!, fold(name)]] : [])),
-  )
+  const places = placesOf(before.keys(), after.keys(), renames)
   const losses: RowLoss[] = []
   for (const [table, rows] of before) {
     const name = fold(table)
     const went = renames.get(name)
     if (permitted.has(name) || (went !== undefined && permitted.has(went))) continue
-    const under = [went, name].find(each => each !== undefined && now.has(each) && (taken.get(each) ?? name) === name)
-    const kept = under === undefined ? undefined : now.get(under)
+    const kept = now.get(places.get(table) ?? '')
     if (kept === undefined ? rows > 0 : kept < rows) losses.push({ table, before: rows, after: kept })
   }
   return losses

@@ -32,7 +32,8 @@ export function tableChangeOf({ sql, head }: Statement): TableChange | undefined
 
 /**
  * Where each table that was there before went: from its name then to its name now, for those that were renamed. A table
- * that was made in between is not followed, nor one any further that was dropped: another of that name is not the same.
+ * that was made in between is not followed, nor one any further that was dropped: another of that name is not the same,
+ * but for one that is renamed to it, as at the end of a rebuild.
  */
 export function followRenames(changes: readonly TableChange[]): ReadonlyMap<string, string> {
   const went = new Map<string, string>()
@@ -40,20 +41,36 @@ export function followRenames(changes: readonly TableChange[]): ReadonlyMap<stri
   const originals = new Map<string, string>()
   /** Names that whoever had them before has no more. */
   const vacated = new Set<string>()
+  /** Those that were dropped under the name that they had before. */
+  const dropped = new Set<string>()
   for (const change of changes) {
     if (change.kind === 'rename') {
       const { from, to } = change
       const original = originals.get(from) ?? (vacated.has(from) ? undefined : from)
       originals.delete(from)
       vacated.add(from).add(to)
-      if (original === undefined) continue
-      originals.set(to, original)
-      went.set(original, to)
-    } else {
-      if (change.kind === 'drop') originals.delete(change.table)
+      if (original !== undefined) {
+        originals.set(to, original)
+        went.set(original, to)
+      } else if (dropped.delete(to)) originals.set(to, to)
+    } else if (change.kind === 'create') vacated.add(change.table)
+    else {
+      if (originals.get(change.table) === change.table || !vacated.has(change.table)) dropped.add(change.table)
+      originals.delete(change.table)
       vacated.add(change.table)
     }
   }
+  return went
+}
+
+/** Where tables went that were renamed by one migration after another. */
+export function composeRenames(
+  first: ReadonlyMap<string, string>,
+  second: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const went = new Map([...first].map(([name, now]) => [name, second.get(now) ?? now]))
+  const moved = new Set(first.values())
+  for (const [name, now] of second) if (!first.has(name) && !moved.has(name)) went.set(name, now)
   return went
 }
 

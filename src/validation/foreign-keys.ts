@@ -9,17 +9,25 @@
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
 import { fold } from '../schema/model.ts'
 import type { Finding } from './findings.ts'
+import { describeRows, keyColumnsOf } from './row-keys.ts'
 
-/** Rows whose parent is not there, by foreign key. */
-export type Violations = ReadonlyMap<string, Violation>
-
+/** A foreign key of which rows have no parent, or which could not be checked. */
 export interface Violation {
-  readonly table: string
-  readonly parent: string
-  readonly columns: string
+  readonly key: ForeignKey
   readonly rows: number
+  /** Some of these rows by their keys, for a message. */
+  readonly sample: string
   /** Why the key could not be checked; then `rows` says nothing. */
   readonly unchecked?: string
+}
+
+/** A foreign key as it is defined. */
+export interface ForeignKey {
+  readonly child: string
+  /** As it is written in the definition. */
+  readonly parent: string
+  readonly from: readonly string[]
+  readonly to: readonly (string | null)[]
 }
 
 interface KeyColumn {
@@ -31,61 +39,63 @@ interface KeyColumn {
   readonly to: string | null
 }
 
-interface Key {
-  readonly child: string
-  /** As it is written in the definition. */
-  readonly parent: string
-  readonly from: readonly string[]
-  readonly to: readonly (string | null)[]
-}
-
 /**
  * The tables whose foreign keys a change of these tables could break: themselves, and those that refer to them.
  * Of the tables that are there; in any case of letters.
  */
 export async function concernedTables(connection: Connection, touched: readonly string[]): Promise<string[]> {
   const names = new Set(touched.map(fold))
-  const keys = await keysOf(connection)
+  const keys = await foreignKeysOf(connection)
   const concerned = keys.filter(({ child, parent }) => names.has(fold(child)) || names.has(fold(parent)))
   return [...new Set(concerned.map(({ child }) => child))]
 }
 
 /** Counts the rows that break a foreign key of these tables, of those that are there. A missing parent table counts. */
-export async function findViolations(connection: Connection, tables: readonly string[]): Promise<Violations> {
-  const violations = new Map<string, Violation>()
-  const wanted = new Set(tables.map(fold))
-  const keys = (await keysOf(connection)).filter(({ child }) => wanted.has(fold(child)))
-  if (keys.length === 0) return violations
-  const primaryKeys = await primaryKeysOf(connection)
-  for (const key of keys) {
-    const { child, parent, from, to } = key
-    const found = await orphans(connection, key, primaryKeys.get(fold(parent)))
-    if (found === 0) continue
-    const name = JSON.stringify([child, parent, ...from, ...to].map(each => each && fold(each)))
-    const what = { table: child, parent, columns: from.join(', ') }
-    violations.set(name, typeof found === 'number' ? { ...what, rows: found } : { ...what, rows: 0, unchecked: found })
+export async function findViolations(connection: Connection, tables: readonly string[]): Promise<Violation[]> {
+  const violations: Violation[] = []
+  for (const { key, rows } of await orphansOf(connection, tables)) {
+    const found = 'unchecked' in rows ? rows : await countOrphans(connection, rows)
+    if ('unchecked' in found) violations.push({ key, rows: 0, sample: '', unchecked: found.unchecked })
+    else if (found.count > 0 && 'from' in rows)
+      violations.push({ key, rows: found.count, sample: await describeRows(connection, key.child, rows.from) })
   }
   return violations
 }
 
-/** Pure. What is broken now and was not before; what was broken before is only worth a warning. */
-export function newViolations(before: Violations, after: Violations): Finding[] {
-  return [...after].map(([key, { table, parent, columns, rows, unchecked }]) => {
-    if (unchecked !== undefined)
-      return {
-        part: 'constraints',
-        severity: 'warn',
-        message: `the foreign key of ${table} by ${columns} to ${parent} could not be checked: ${unchecked}`,
-      }
-    const already = before.get(key)?.rows ?? 0
-    const what = `${rows} ${rows === 1 ? 'row' : 'rows'} of ${table} refer by ${columns} to a row of ${parent} that is not there`
-    return rows > already
-      ? { part: 'constraints', severity: 'fail', message: already === 0 ? what : `${what} (${already} before)` }
-      : { part: 'constraints', severity: 'warn', message: `${what}, as before` }
-  })
+/** What is broken, each a failure. @param severity of rows without a parent; a key that cannot be checked is a warning */
+export function violationFinding({ key, rows, sample, unchecked }: Violation, severity: Finding['severity']): Finding {
+  const { child, from, parent } = key
+  const columns = from.join(', ')
+  if (unchecked !== undefined)
+    return {
+      part: 'constraints',
+      severity: 'warn',
+      message: `the foreign key of ${child} by ${columns} to ${parent} could not be checked: ${unchecked}`,
+    }
+  const which = sample === '' ? '' : `: ${sample}`
+  const message = `${rows} ${rows === 1 ? 'row' : 'rows'} of ${child} refer by ${columns} to a row of ${parent} that is not there${which}`
+  return { part: 'constraints', severity, message }
 }
 
-async function keysOf(connection: Connection): Promise<Key[]> {
+/** Rows without a parent as SQL goes on after `SELECT ...`: the table is called `child`, and `AND ...` may follow. */
+export interface OrphanRows {
+  readonly from: string
+}
+
+/** For each foreign key of these tables where its orphans are, or why nobody can tell. */
+export async function orphansOf(
+  connection: Connection,
+  tables: readonly string[],
+): Promise<{ readonly key: ForeignKey; readonly rows: OrphanRows | { readonly unchecked: string } }[]> {
+  const wanted = new Set(tables.map(fold))
+  const keys = (await foreignKeysOf(connection)).filter(({ child }) => wanted.has(fold(child)))
+  if (keys.length === 0) return []
+  const primaryKeys = await keyColumnsOf(connection)
+  return keys.map(key => ({ key, rows: orphanRows(key, primaryKeys.get(fold(key.parent))) }))
+}
+
+/** All foreign keys of the main schema. */
+export async function foreignKeysOf(connection: Connection): Promise<ForeignKey[]> {
   const columns = await connection.all<KeyColumn>(
     `SELECT m.name AS child, k.id, k."table" AS parent, k."from", k."to"
      FROM main.sqlite_schema AS m, pragma_foreign_key_list(m.name, 'main') AS k
@@ -99,41 +109,37 @@ async function keysOf(connection: Connection): Promise<Key[]> {
   }))
 }
 
-/** The columns of the primary key by folded name of the table. */
-async function primaryKeysOf(connection: Connection): Promise<ReadonlyMap<string, readonly string[]>> {
-  const rows = await connection.all<{ table: string; name: string | null }>(
-    `SELECT m.name AS "table", c.name
-     FROM main.sqlite_schema AS m LEFT JOIN pragma_table_info(m.name, 'main') AS c ON c.pk > 0
-     WHERE m.type = 'table' AND m.rootpage > 0 ORDER BY m.name, c.pk`,
-  )
-  const groups = Map.groupBy(rows, row => fold(row.table))
-  return new Map([...groups].map(([table, list]) => [table, list.flatMap(({ name }) => name ?? [])]))
+function orphanRows(
+  { child, parent, from, to }: ForeignKey,
+  primaryKey: readonly string[] | undefined,
+): OrphanRows | { readonly unchecked: string } {
+  const table = `main.${quoteName(child)} AS child`
+  const given = from.map(column => `child.${quoteName(column)} IS NOT NULL`).join(' AND ')
+  if (primaryKey === undefined) return { from: `FROM ${table} WHERE ${given}` }
+  const target = to.map((column, at) => column ?? primaryKey[at])
+  if (target.includes(undefined) || (to.includes(null) && primaryKey.length !== from.length))
+    return {
+      unchecked: `${parent} has no primary key of ${from.length === 1 ? 'one column' : `${from.length} columns`}`,
+    }
+  const parts = target.map((column, at) => `parent.${quoteName(column!)} = +child.${quoteName(from[at]!)}`)
+  return {
+    from: `FROM ${table} LEFT JOIN main.${quoteName(parent)} AS parent ON ${parts.join(' AND ')}
+      WHERE ${given} AND parent.${quoteName(target[0]!)} IS NULL`,
+  }
 }
 
 const generalError = 1
 
-/** How many rows have no parent; or why nobody can tell. */
-async function orphans(
+/** How many there are; or why nobody can tell. */
+export async function countOrphans(
   connection: Connection,
-  { child, parent, from, to }: Key,
-  primaryKey: readonly string[] | undefined,
-): Promise<number | string> {
-  const table = `main.${quoteName(child)} AS child`
-  const given = from.map(column => `child.${quoteName(column)} IS NOT NULL`).join(' AND ')
-  const target = to.map((column, at) => column ?? primaryKey?.[at])
-  let sql = `SELECT count(*) AS n FROM ${table} WHERE ${given}`
-  if (primaryKey !== undefined) {
-    if (target.includes(undefined) || (to.includes(null) && primaryKey.length !== from.length))
-      return `${parent} has no primary key of ${from.length === 1 ? 'one column' : `${from.length} columns`}`
-    const parts = target.map((column, at) => `parent.${quoteName(column!)} = +child.${quoteName(from[at]!)}`)
-    sql = `SELECT count(*) AS n FROM ${table} LEFT JOIN main.${quoteName(parent)} AS parent ON ${parts.join(' AND ')}
-      WHERE ${given} AND parent.${quoteName(target[0]!)} IS NULL`
-  }
+  { from }: OrphanRows,
+): Promise<{ readonly count: number } | { readonly unchecked: string }> {
   try {
-    const [row] = await connection.all<{ n: number }>(sql)
-    return row?.n ?? 0
+    const [row] = await connection.all<{ n: number }>(`SELECT count(*) AS n ${from}`)
+    return { count: row?.n ?? 0 }
   } catch (error) {
-    if (error instanceof SqliteError && error.primary === generalError) return error.message
+    if (error instanceof SqliteError && error.primary === generalError) return { unchecked: error.message }
     throw error
   }
 }

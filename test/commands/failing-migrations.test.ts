@@ -23,7 +23,7 @@ const cases: readonly Case[] = [
     name: 'deletes rows without saying so',
     exit: 65,
     up: 'DELETE FROM orders WHERE id > 2;',
-    culprits: ['v002_change', 'orders had 4 rows and would have 2', '-- allow-row-loss: orders'],
+    culprits: ['v002_change', 'orders had 4 rows and would have 2: gone id 3, 4', '-- allow-row-loss: orders'],
   },
   {
     name: 'breaks a foreign key',
@@ -35,7 +35,7 @@ const cases: readonly Case[] = [
     name: 'drops a table with rows',
     exit: 65,
     up: 'DROP TABLE orders;',
-    culprits: ['v002_change', 'orders had 4 rows and is gone'],
+    culprits: ['v002_change', 'orders had 4 rows and is gone: gone id 1, 2, 3, 4'],
   },
   {
     name: 'takes rows away whose children stay',
@@ -50,7 +50,7 @@ const cases: readonly Case[] = [
       INSERT INTO customers_new SELECT id, name, NULL FROM customers WHERE id < 3;
       DROP TABLE customers;
       ALTER TABLE customers_new RENAME TO customers;`,
-    culprits: ['v002_change', 'customers had 3 rows and would have 2'],
+    culprits: ['v002_change', 'customers had 3 rows and would have 2: gone id 3'],
   },
   {
     name: 'does not suit the rows that are there',
@@ -81,6 +81,12 @@ const cases: readonly Case[] = [
     exit: 1,
     up: 'UPDATE customers SET name = "Ada";',
     culprits: ['v002_change', 'single quotes'],
+  },
+  {
+    name: "changes Lockkeeper's own record",
+    exit: 65,
+    up: 'CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT);',
+    culprits: ['v002_change', "changing schema_migrations (Lockkeeper's own record)", 'another name'],
   },
 ]
 
@@ -144,6 +150,70 @@ test('all that came before it in the same deploy is undone with it', async () =>
   ])
 })
 
+test('the rows that went are named as they were before, whatever an earlier migration did to their table', async () => {
+  const place = await shop()
+  place.migration('v002_rename', '-- migrate:up\nALTER TABLE orders RENAME TO purchases;')
+  place.migration('v003_bad', '-- migrate:up\nDELETE FROM purchases WHERE id IN (2, 4);')
+  expectRefused(await place.run(['run']), 65, 'purchases had 4 rows and would have 2: gone id 2, 4')
+})
+
+test('more than five rows that went are not all named', async () => {
+  const place = await shop()
+  pythonSql(
+    place.database,
+    'INSERT INTO orders SELECT id + 10 * customer_id, 1, what FROM orders; INSERT INTO orders SELECT id + 100, 1, what FROM orders',
+  )
+  place.migration('v002_bad', '-- migrate:up\nDELETE FROM orders WHERE id > 3;')
+  expectRefused(await place.run(['run']), 65, /orders had 16 rows and would have 3: gone id 4, 11, 12, 23, 34 and more/)
+})
+
+test('a number that was given out once is not given out again after a rebuild', async () => {
+  const place = await shop()
+  const table = '(id INTEGER PRIMARY KEY AUTOINCREMENT, n)'
+  place.migration('v002_tickets', `-- migrate:up\nCREATE TABLE tickets ${table};`)
+  expectOk(await place.run(['run']))
+  pythonSql(place.database, 'INSERT INTO tickets VALUES (7, 1); DELETE FROM tickets')
+  place.migration(
+    'v003_rebuild',
+    `-- migrate:up\nCREATE TABLE n ${table};\nINSERT INTO n SELECT * FROM tickets;\nDROP TABLE tickets;\nALTER TABLE n RENAME TO tickets;`,
+  )
+  const ran = await place.run(['run'])
+  expectOk(ran)
+  expect(messagesOf(ran, 'migrate').join('\n')).toContain('the AUTOINCREMENT counter of tickets stays at 7')
+  pythonSql(place.database, 'INSERT INTO tickets (n) VALUES (1)')
+  expect(place.query('SELECT id FROM tickets')).toEqual([{ id: 8 }])
+})
+
+test('a function that a module defined is not there for a migration after it, whether they run together or not', async () => {
+  const place = await shop()
+  place.migration('v002_shout.ts', "export function up(db: any) { db.function('shout', (text: string) => text + '!') }")
+  place.migration('v003_uses_it', '-- migrate:up\nUPDATE customers SET name = shout(name);')
+  expectRefused(await place.run(['run']), 65, 'v003_uses_it', 'no such function: shout', '.ts')
+})
+
+test('a table schema_migrations of the application is its own: the record gets another name', async () => {
+  const place = newPlace()
+  place.migration(
+    'v001_rails',
+    "-- migrate:up\nCREATE TABLE schema_migrations (version TEXT PRIMARY KEY);\nINSERT INTO schema_migrations VALUES ('2024');",
+  )
+  expectOk(await place.run(['run']))
+  expect(place.query('SELECT version, status FROM lockkeeper_migrations')).toEqual([
+    { version: 'v001_rails', status: 'applied' },
+  ])
+  expect(place.query('SELECT * FROM schema_migrations')).toEqual([{ version: '2024' }])
+  expect((await place.run(['run'])).stdout).toContain('Nothing to do')
+})
+
+test('and where only a module makes it, the first deploy says so', async () => {
+  const place = newPlace()
+  place.migration(
+    'v001_t.js',
+    "export function up(db) { db.exec('CREATE TABLE t (n); ALTER TABLE t RENAME TO schema_migrations') }",
+  )
+  expectRefused(await place.run(['run']), 65, 'schema_migrations', 'not Lockkeeper')
+})
+
 describe('rows that were orphans before', () => {
   async function shopWithOrphan() {
     const place = await shop()
@@ -170,8 +240,31 @@ describe('rows that were orphans before', () => {
     const place = await shopWithOrphan()
     const before = applicationOf(place.database)
     place.migration('v002_change', '-- migrate:up\nUPDATE orders SET customer_id = 78 WHERE id = 1;')
-    expectRefused(await place.run(['run']), 65, 'orders', '1 before')
+    expectRefused(await place.run(['run']), 65, '1 row of orders refer by customer_id', 'id 1')
     expect(applicationOf(place.database)).toEqual(before)
+  })
+
+  test('do not make up for another one that a migration breaks while it mends them', async () => {
+    const place = await shopWithOrphan()
+    const before = applicationOf(place.database)
+    place.migration(
+      'v002_change',
+      '-- migrate:up\nUPDATE orders SET customer_id = CASE id WHEN 9 THEN 1 WHEN 1 THEN 77 ELSE customer_id END;',
+    )
+    expectRefused(await place.run(['run']), 65, '1 row of orders refer by customer_id', 'id 1')
+    expect(applicationOf(place.database)).toEqual(before)
+  })
+
+  test.each([
+    'ALTER TABLE orders RENAME TO purchases;',
+    'ALTER TABLE orders RENAME COLUMN customer_id TO buyer;',
+    'ALTER TABLE customers RENAME TO people;',
+  ])('do not stop a migration that renames: %s', async up => {
+    const place = await shopWithOrphan()
+    place.migration('v002_change', `-- migrate:up\n${up}`)
+    const ran = await place.run(['run'])
+    expectOk(ran)
+    expect(messagesOf(ran, 'validate').join('\n')).toMatch(/1 row of \w+ refer.*as before/)
   })
 })
 

@@ -254,3 +254,57 @@ describe('the tables that statements touch', () => {
     await expect(db.run(['COMMIT'], inside)).rejects.toThrow('not allowed in a migration: COMMIT')
   })
 })
+
+describe('what is reserved', () => {
+  const schema = 'CREATE TABLE Kept (n); CREATE TABLE t (n)'
+  const reserved = { ownTransactions: false, reserved: ['kept', 'not_there_yet'] }
+
+  it.each([
+    'INSERT INTO KEPT VALUES (1)',
+    'UPDATE kept SET n = 1',
+    'DELETE FROM kept',
+    'DROP TABLE kept',
+    'ALTER TABLE kept ADD COLUMN m',
+    'ALTER TABLE kept RENAME TO other',
+    'CREATE TABLE IF NOT EXISTS kept (m)',
+    'CREATE TABLE not_there_yet (m)',
+    'CREATE VIEW not_there_yet AS SELECT 1',
+    'CREATE VIRTUAL TABLE not_there_yet USING fts5(a)',
+    'CREATE INDEX i ON kept (n)',
+    'CREATE TRIGGER tr AFTER INSERT ON kept BEGIN SELECT 1; END',
+    'CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM kept; END; INSERT INTO t VALUES (1)',
+  ])('cannot be changed: %s', async sql => {
+    const db = await memory(`${schema}; BEGIN`)
+    await expect(db.run(sql.split(/; (?=INSERT)/), reserved)).rejects.toThrow(/Lockkeeper's own record/)
+  })
+
+  it('can be read, and a temporary table of that name is another one', async () => {
+    const db = await memory(`${schema}; BEGIN`)
+    await db.run(['INSERT INTO t SELECT n FROM kept', 'CREATE TEMP TABLE kept (n)', 'DELETE FROM temp.kept'], reserved)
+  })
+})
+
+describe('a counter of AUTOINCREMENT counts as touched, as `sqlite_sequence`, where', () => {
+  const schema = 'CREATE TABLE t (n INTEGER PRIMARY KEY AUTOINCREMENT); CREATE TABLE u (n); INSERT INTO t VALUES (5)'
+  const touches = async (...sql: string[]) =>
+    (await (await memory(`${schema}; BEGIN`)).run(sql, inside)).includes('sqlite_sequence')
+
+  it.each([
+    [['DELETE FROM sqlite_sequence']],
+    [['UPDATE sqlite_sequence SET seq = 0']],
+    [["INSERT INTO sqlite_sequence VALUES ('x', 1)"]],
+    [['DROP TABLE t', 'DELETE FROM sqlite_sequence']],
+    [['DROP TABLE u', 'DELETE FROM sqlite_sequence']],
+  ])('a statement sets it: %j', async sql => {
+    expect(await touches(...sql)).toBe(true)
+  })
+
+  it.each([
+    [['INSERT INTO t DEFAULT VALUES']],
+    [['DROP TABLE t']],
+    [['ALTER TABLE t RENAME TO v', 'DROP TABLE v']],
+    [['DELETE FROM t', 'SELECT * FROM sqlite_sequence']],
+  ])('and not where SQLite does: %j', async sql => {
+    expect(await touches(...sql)).toBe(false)
+  })
+})

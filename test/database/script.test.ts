@@ -133,3 +133,33 @@ describe('a migration module', () => {
     expect(row?.user_version).not.toBe(process.pid)
   })
 })
+
+describe('a function that a module defines', () => {
+  const defines = (name: string) =>
+    moduleFile(`export function up(db) {
+    db.function('${name}', text => text + '!')
+    db.exec("INSERT INTO t (s) VALUES (${name}('mine'))")
+  }`)
+
+  it('is not there for a later migration, nor for the checks, as on another day', async () => {
+    const db = await memory()
+    await db.runScript({ url: await defines('Shout'), function: 'up' }, inside)
+    expect(await db.all('SELECT s FROM t')).toEqual([{ s: 'mine!' }])
+    for (const sql of ["SELECT shout('x')", 'CREATE TEMP VIEW v AS SELECT SHOUT(s) FROM t; SELECT * FROM v'])
+      await expect(db.run(sql.split('; '), inside)).rejects.toThrow(/^no such function: shout$/i)
+    await expect(db.all("SELECT shout('x')")).rejects.toThrow('no such function: shout')
+  })
+
+  it('is there again for one that defines it itself', async () => {
+    const db = await memory()
+    for (let time = 0; time < 2; time++) await db.runScript({ url: await defines('shout'), function: 'up' }, inside)
+    expect(await db.all('SELECT s FROM t')).toEqual([{ s: 'mine!' }, { s: 'mine!' }])
+  })
+
+  it("cannot take the place of one of SQLite's own", async () => {
+    const db = await memory()
+    const attempt = db.runScript({ url: await defines('Lower'), function: 'up' }, inside)
+    await expect(attempt).rejects.toThrow('Lower is a function of SQLite itself: give yours another name')
+    expect(await db.all("SELECT lower('X') AS x")).toEqual([{ x: 'x' }])
+  })
+})

@@ -153,6 +153,9 @@ describe('renamed tables are followed', () => {
       { a: 'b', c: 'd' },
     ],
     ['ALTER TABLE a RENAME TO b; ALTER TABLE b RENAME TO a;', { a: 'a' }],
+    ['CREATE TABLE n(a); DROP TABLE a; ALTER TABLE n RENAME TO a; ALTER TABLE a RENAME TO b;', { a: 'b' }],
+    ['DROP TABLE a; CREATE TABLE a(b); ALTER TABLE a RENAME TO b;', {}],
+    ['CREATE TABLE a(b); DROP TABLE a; CREATE TABLE a(b); ALTER TABLE a RENAME TO b;', {}],
     ['ALTER TABLE A RENAME TO "B"; ALTER TABLE main.b RENAME TO C', { a: 'c' }],
   ])('through %j', (text, renames) => {
     expect(renamesOf(text)).toEqual(renames)

@@ -68,7 +68,7 @@ const rebuilds: [string, string][] = [
 async function complaints(db: Workspace, touched: readonly string[]): Promise<string[]> {
   const violations = await findViolations(db, await concernedTables(db, touched))
   return [
-    ...[...violations.values()].map(({ table, parent, rows }) => `${rows} of ${table} to ${parent}`),
+    ...violations.map(({ key, rows }) => `${rows} of ${key.child} to ${key.parent}`),
     ...[...(await findUnresolved(db)).values()].map(({ message }) => message),
     ...(await quickCheck(db, touched)).map(({ message }) => message),
   ]
