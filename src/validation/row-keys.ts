@@ -22,7 +22,7 @@ export function textOf(columns: readonly string[], alias: string): string {
 }
 
 /**
- * Up to five rows by their keys: `id 3, 4 and more`.
+ * Up to five rows by their keys, in their order: `id 3, 4 and more`.
  * @param from what follows `SELECT ...`, with `?` for the params; the table is called `child` there
  */
 export async function describeRows(
@@ -34,7 +34,8 @@ export async function describeRows(
   const named = (await keyColumnsOf(connection)).get(fold(table)) ?? []
   const columns = named.length === 0 ? ['rowid'] : named
   const list = columns.map((column, at) => `CAST(child.${quoteName(column)} AS TEXT) AS c${at}`).join(', ')
-  const sql = `SELECT ${list} ${from} LIMIT ${shownAtMost + 1}`
+  const order = columns.map(column => `child.${quoteName(column)}`).join(', ')
+  const sql = `SELECT ${list} ${from} ORDER BY ${order} LIMIT ${shownAtMost + 1}`
   const rows = await connection.all<Record<string, string | null>>(sql, ...params)
   return describeKeys(
     columns,

@@ -14,7 +14,7 @@ const shop = `
 /** What is said after a change of a database in which two orders had no customer. */
 async function saidAfter(
   change: string,
-  { before = shop, renames = {} as Record<string, string>, tables = ['orders'] } = {},
+  { before = shop, renames = {} as Record<string, string>, tables = ['orders'] as readonly string[] } = {},
 ) {
   const db = await memory(before)
   const known = await rememberOrphans(db, ['orders'])
