@@ -101,7 +101,8 @@ async function supervise(
   const shown = process.stderr.isTTY && logFormat === 'pretty' ? progressLine({ write: stderr }, log) : log
   const listener = (event: JobEvent) => shown('message' in event ? { ...event, message: redact(event.message) } : event)
   try {
-    const context = { config, given, listener, signal: controller.signal, redact }
+    const inKubernetes = process.env['KUBERNETES_SERVICE_HOST'] !== undefined
+    const context = { config, given, inKubernetes, listener, signal: controller.signal, redact }
     return await Promise.race([command.run(context), aborted])
   } catch (error) {
     // Whatever broke because of the stop, the stop is what happened.

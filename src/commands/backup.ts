@@ -2,24 +2,32 @@ import { type Tier, tiers } from '../backup/format.ts'
 import { LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { command } from './command.ts'
-import { actorOf, actorSettings, repositorySettings, requiredRepository, temporaryFolder } from './from-config.ts'
+import {
+  actorOf,
+  actorSettings,
+  lockSettings,
+  repositorySettings,
+  requiredRepository,
+  temporaryFolder,
+} from './from-config.ts'
 
 export const backup = command({
   name: 'backup',
   summary: 'Store a consistent copy while the application goes on.',
   examples: ['lockkeeper backup', 'lockkeeper backup --tier daily', 'lockkeeper backup --note "before the audit"'],
-  settings: ['database', ...repositorySettings, 'lockTimeout', 'tmpdir', ...actorSettings],
+  settings: ['database', ...repositorySettings, ...lockSettings, 'tmpdir', ...actorSettings],
   options: [
     { flags: '--tier <tiers>', help: `one or several of ${tiers.join(', ')}; separated by commas; default manual` },
     { flags: '--note <text>', help: 'kept with the backup' },
   ],
-  run: async ({ config, given, listener, signal }) => {
+  run: async ({ config, given, inKubernetes, listener, signal }) => {
     const { backUp } = await import('../job/backup.ts')
     const { note, tier } = given
     const result = await backUp({
       database: config.database,
       repository: requiredRepository(config),
       lockTimeout: config.lockTimeout,
+      fileSystem: { allowed: config.allowFilesystem, inKubernetes },
       tmpdir: temporaryFolder(config),
       tiers: chosenTiers(tier),
       ...(typeof note === 'string' ? { note } : {}),

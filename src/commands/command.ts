@@ -16,6 +16,8 @@ export interface Context<Names extends SettingName = SettingName> {
   readonly given: Readonly<Record<string, string | true | undefined>>
   readonly listener: Listener
   readonly signal: AbortSignal
+  /** Kubernetes started this container. */
+  readonly inKubernetes: boolean
   /** Takes the secrets of the environment out of a text that is kept somewhere. */
   readonly redact: (text: string) => string
 }

@@ -20,13 +20,14 @@ const s3Settings = [
   'noProxy',
 ] as const
 export const repositorySettings = ['repository', 'allowOtherDatabase', ...s3Settings] as const
+export const lockSettings = ['lockTimeout', 'allowFilesystem'] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder'] as const
 export const changeSettings = [
   'database',
   ...migrationSettings,
   ...repositorySettings,
   'noBackup',
-  'lockTimeout',
+  ...lockSettings,
   ...actorSettings,
 ] as const
 
@@ -77,6 +78,7 @@ export function temporaryFolder({ tmpdir: folder }: Config<'tmpdir'>): string {
 /** What the jobs that change a database by migrations need. */
 export function changeOptions({
   config,
+  inKubernetes,
   listener,
   redact,
   signal,
@@ -87,6 +89,7 @@ export function changeOptions({
     repository: repositoryFrom(config),
     noBackup: config.noBackup,
     lockTimeout: config.lockTimeout,
+    fileSystem: { allowed: config.allowFilesystem, inKubernetes },
     drift: { policy: config.drift, ignore: config.ignore },
     outOfOrder: config.outOfOrder,
     actor: actorOf(config),

@@ -3,7 +3,14 @@ import type { Selection } from '../backup/select.ts'
 import { LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { command } from './command.ts'
-import { actorOf, actorSettings, repositorySettings, requiredRepository, temporaryFolder } from './from-config.ts'
+import {
+  actorOf,
+  actorSettings,
+  lockSettings,
+  repositorySettings,
+  requiredRepository,
+  temporaryFolder,
+} from './from-config.ts'
 
 export const restore = command({
   name: 'restore',
@@ -13,7 +20,7 @@ export const restore = command({
     'lockkeeper restore --at 2026-11-23T08:00:00Z',
     'lockkeeper restore --id 00000042 --to /tmp/look.db   # beside the database, to look at',
   ],
-  settings: ['database', ...repositorySettings, 'lockTimeout', 'tmpdir', ...actorSettings],
+  settings: ['database', ...repositorySettings, ...lockSettings, 'tmpdir', ...actorSettings],
   options: [
     { flags: '--latest', help: 'the newest good one, passing over those made before a restore' },
     { flags: '--tier <tier>', help: `with --latest or --at: one of ${tiers.join(', ')}` },
@@ -21,13 +28,14 @@ export const restore = command({
     { flags: '--at <time>', help: 'the newest that is not younger (ISO 8601)' },
     { flags: '--to <path>', help: 'into a new file instead of the database' },
   ],
-  run: async ({ config, given, listener, signal }) => {
+  run: async ({ config, given, inKubernetes, listener, signal }) => {
     const { restore } = await import('../job/restore.ts')
     const { to } = given
     const result = await restore({
       database: config.database,
       repository: requiredRepository(config),
       lockTimeout: config.lockTimeout,
+      fileSystem: { allowed: config.allowFilesystem, inKubernetes },
       tmpdir: temporaryFolder(config),
       selection: selectionOf(given),
       ...(typeof to === 'string' ? { to } : {}),

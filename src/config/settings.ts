@@ -31,6 +31,12 @@ export const settings = {
     fallback: '60s',
     read: duration,
   }),
+  allowFilesystem: declare({
+    flags: '--allow-filesystem',
+    env: 'LOCKKEEPER_ALLOW_FILESYSTEM',
+    help: 'use a database on NFS, SMB, 9p, virtiofs or FUSE, whose locks cannot be relied on, or in a container without a volume',
+    read: flag,
+  }),
   timeout: declare({
     flags: '--timeout <duration>',
     env: 'LOCKKEEPER_TIMEOUT',

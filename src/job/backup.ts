@@ -6,11 +6,12 @@ import type { Tier } from '../backup/format.ts'
 import { DatabaseProcess } from '../database/child-process.ts'
 import type { Connection } from '../database/connection.ts'
 import { isDamaged } from '../database/explain.ts'
-import { fileUri, type Header, inspectFile, realDatabasePath } from '../database/location.ts'
+import { fileUri, type Header, inspectFile } from '../database/location.ts'
 import { copySnapshot } from '../database/snapshot.ts'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { step } from './events.ts'
+import { locate } from './locate.ts'
 import type { JobOptions } from './options.ts'
 import { type Described, describeDatabase, describeUnreadable, repositoryOf, save, withRepository } from './save.ts'
 
@@ -24,7 +25,7 @@ export interface BackupJobOptions extends JobOptions {
 /** @throws LockkeeperError `missing` when there is no database, or nothing in it; otherwise as the parts it is made of */
 export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
   const { actor, listener, lockTimeout, note, signal, tiers, tmpdir, viewInProcess = false } = options
-  const database = await realDatabasePath(options.database)
+  const database = await locate(options)
   const settings = repositoryOf(options)
   if (settings === undefined)
     throw new LockkeeperError('config', 'a backup needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })

@@ -5,14 +5,14 @@
  * is next opened) and perhaps some chunks or a backup more in the repository, which the next run finds and reuses; after
  * the commit the new level, validated and recorded.
  */
-import { realDatabasePath } from '../database/location.ts'
+import { locate } from './locate.ts'
 import { isDone, lookFirst, unchanged } from './look.ts'
 import type { ChangeResult, DeployOptions } from './options.ts'
 import { readMigrations } from './read.ts'
 
 /** @throws LockkeeperError; the table of exit codes says which code means what. */
 export async function deploy(given: DeployOptions): Promise<ChangeResult> {
-  const options = { ...given, database: await realDatabasePath(given.database) }
+  const options = { ...given, database: await locate(given) }
   const migrations = await readMigrations(options)
   const first = await lookFirst(options, migrations)
   if (first.look !== undefined && isDone(first.look)) return unchanged(options, first.look)

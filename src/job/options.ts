@@ -1,4 +1,5 @@
 /** What a job is given and what it gives back. Plain data; the command line fills it from its settings, a program by hand. */
+import type { FileSystemPolicy } from '../database/filesystem.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { StoreOptions } from '../storage/open.ts'
 import type { DriftOptions } from '../validation/drift.ts'
@@ -20,6 +21,8 @@ export interface JobOptions {
   readonly repository: RepositorySettings | undefined
   /** Make no backup before a change. The repository, if there is one, still tells a first install from a loss. Default false. */
   readonly noBackup?: boolean
+  /** Which file systems the database may be on. Default: those whose locks can be relied on. */
+  readonly fileSystem?: FileSystemPolicy
   /** Milliseconds to wait for others to let go of the database. */
   readonly lockTimeout: number
   readonly actor: Actor

@@ -9,7 +9,7 @@ import { fetchBackup } from '../backup/fetch.ts'
 import type { Repository } from '../backup/repository.ts'
 import { findBackup, type Selection } from '../backup/select.ts'
 import type { Connection } from '../database/connection.ts'
-import { inspectFile, type Presence, realDatabasePath } from '../database/location.ts'
+import { inspectFile, type Presence } from '../database/location.ts'
 import { journalModeOf, openForReplacement, replaceContent } from '../database/replace.ts'
 import { LockkeeperError } from '../errors.ts'
 import { inspectCopy } from '../sandbox/inspect.ts'
@@ -18,6 +18,7 @@ import { failures, listFindings } from '../validation/findings.ts'
 import { integrityCheck, quickCheck } from '../validation/integrity.ts'
 import { inPrivateFolder } from './backup.ts'
 import { step } from './events.ts'
+import { locate } from './locate.ts'
 import type { JobOptions } from './options.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
 
@@ -47,7 +48,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const settings = repositoryOf(options)
   if (settings === undefined)
     throw new LockkeeperError('config', 'a restore needs a repository', { hint: 'Set LOCKKEEPER_REPOSITORY.' })
-  const database = await realDatabasePath(options.database)
+  const database = await locate(options)
   const target = options.to ?? database
   if (options.to !== undefined) await refuseExisting(options.to)
   const inProcess = options.viewInProcess ?? false

@@ -1,6 +1,5 @@
 /** Taking migrations back: the same steps and guards as a deploy, with the downs. */
 
-import { realDatabasePath } from '../database/location.ts'
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
@@ -8,6 +7,7 @@ import { appliedVersions } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
+import { locate } from './locate.ts'
 import { unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, MigrationOptions } from './options.ts'
@@ -24,7 +24,7 @@ export interface RollbackOptions extends MigrationOptions {
 
 /** @throws LockkeeperError as `deploy`, and as `downsOf` */
 export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
-  const options = { ...given, database: await realDatabasePath(given.database) }
+  const options = { ...given, database: await locate(given) }
   const migrations = await readMigrations(options)
   const { assessment, downs: needed } = await lookEarly(options, migrations)
   if (needed.length === 0) return unchanged(options, { assessment, pending: [], warnings: [] })

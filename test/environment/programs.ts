@@ -13,6 +13,7 @@ const packages: Readonly<Record<string, string>> = {
   strace: 'strace',
   openssl: 'openssl',
   'mkfs.ext4': 'e2fsprogs',
+  bindfs: 'bindfs',
 }
 
 export async function ensurePrograms(): Promise<void> {
