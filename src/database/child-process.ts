@@ -124,6 +124,11 @@ export class DatabaseProcess implements Workspace {
     return this.#call('copy', source, target)
   }
 
+  /** See `Operations.playBack`. */
+  playBack(location: string, file: string, journal: string): Promise<void> {
+    return this.#call('playBack', location, file, journal)
+  }
+
   /** Closes the database and ends the process; resolves when it is gone. What it is still doing is broken off. Never rejects. */
   async close(): Promise<void> {
     if (this.#gone === undefined && this.#waiting.size === 0) await this.release().catch(() => {})

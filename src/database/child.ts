@@ -6,7 +6,8 @@
  * Signals are the parent's business: Ctrl-C in a terminal reaches the whole group, and is ignored here.
  */
 import { once } from 'node:events'
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
@@ -23,6 +24,11 @@ export interface Operations {
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
   /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. Both by URI. */
   copy(source: OpenOptions, target: string): Promise<void>
+  /**
+   * Gives a journal beside the database that is open its name, and has SQLite play it back. In this process, for the name
+   * must not be given when the lock is gone. `location` is that database, in a VFS whose locks belong to the process.
+   */
+  playBack(location: string, file: string, journal: string): void
   close(): void
 }
 
@@ -72,6 +78,17 @@ function serve(): void {
     run: (statements, guard, piece) => current().run(statements, guard, piece),
     runScript: (call, guard) => current().runScript(call, guard),
     copy,
+    playBack: (location, file, journal) => {
+      const before = current()
+      database = new NativeDatabase({ location })
+      // It may be in WAL mode, in which no journal is looked for. The next one has read nothing yet.
+      before.close()
+      // What is left of a log, of a damaged database, would be taken for the new content's.
+      rmSync(`${file}-wal`, { force: true })
+      renameSync(journal, `${file}-journal`)
+      syncFolder(dirname(file))
+      database.all('SELECT count(*) FROM sqlite_schema', [])
+    },
     close: () => {
       database?.close()
       database = undefined
@@ -131,6 +148,15 @@ function readStart(path: string, bytes: number): Uint8Array {
     return buffer.subarray(0, readSync(file, buffer, 0, bytes, 0))
   } finally {
     closeSync(file)
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
   }
 }
 

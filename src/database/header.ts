@@ -1,10 +1,12 @@
 /** What the first bytes of a database file and of its rollback journal say (https://www.sqlite.org/fileformat2.html). */
 
+export type JournalMode = 'wal' | 'rollback'
+
 /** The part of a database's first 100 bytes that decides how it can be opened. */
 export interface Header {
   /** Bytes. */
   readonly pageSize: number
-  readonly journalMode: 'wal' | 'rollback'
+  readonly journalMode: JournalMode
   readonly encoding: 'UTF-8' | 'UTF-16'
 }
 
@@ -27,6 +29,11 @@ export function parseHeader(start: Uint8Array): Header | undefined {
   }
 }
 
+/** True for a rollback journal that SQLite would play back, unless its transaction is still going on. */
+export function isHotJournal(start: Uint8Array): boolean {
+  return Buffer.from(start).subarray(0, 8).equals(journalMagic)
+}
+
 /**
  * What a rollback journal would do to its database.
  * - `nothing`: its transaction is over, or had not got as far as changing the file
@@ -38,5 +45,5 @@ export function parseJournal(start: Uint8Array): 'nothing' | 'empties' | 'restor
   // SQLite writes the magic last, and over-writes it with zeros when the transaction is over.
   if (bytes.length < 28 || bytes.subarray(0, 12).every(byte => byte === 0)) return 'nothing'
   const pagesBefore = bytes.readUInt32BE(16)
-  return bytes.subarray(0, 8).equals(journalMagic) && pagesBefore === 0 ? 'empties' : 'restores'
+  return isHotJournal(bytes) && pagesBefore === 0 ? 'empties' : 'restores'
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
 import { DatabaseProcess } from './child-process.ts'
-import { type Header, headerBytes, parseHeader, parseJournal } from './header.ts'
+import { type Header, headerBytes, isHotJournal, parseHeader, parseJournal } from './header.ts'
 
 export type { Header } from './header.ts'
 
@@ -14,6 +14,9 @@ export type Presence =
   /** Nothing was ever committed in it: a file of 0 bytes, or one whose first transaction was broken off. */
   | { readonly kind: 'empty'; readonly bytes: number }
   | { readonly kind: 'database'; readonly bytes: number; readonly header: Header }
+
+/** Of a database whose first page is in its journal. */
+const unknownHeader: Header = { pageSize: 4096, journalMode: 'rollback', encoding: 'UTF-8' }
 
 /** `file:` URI that SQLite takes, percent-encoded so that `?`, `#`, `%` and spaces in a path mean themselves. */
 export function fileUri(path: string, parameters: Readonly<Record<string, string>> = {}): string {
@@ -99,8 +102,11 @@ export async function inspectWith(file: string, readHeader: ReadStart): Promise<
   const start = await orExplain(readHeader(file, headerBytes), `cannot read the database ${file}`)
   const header = parseHeader(start)
   if (header !== undefined) return { kind: 'database', bytes, header }
+  const journal = await journalStart(file)
   // A first transaction that was larger than the cache writes page 1 last.
-  if ((await journalOf(file)) === 'empties') return { kind: 'empty', bytes }
+  if (parseJournal(journal) === 'empties') return { kind: 'empty', bytes }
+  // SQLite plays it back before it looks at the header, and only then it is known what that says.
+  if (isHotJournal(journal)) return { kind: 'database', bytes, header: unknownHeader }
   throw new LockkeeperError('invalid', `${file} is not a SQLite database`, {
     hint: 'Nothing was touched. If it was one, it is damaged: lockkeeper restore --latest brings back the newest good backup.',
   })
@@ -127,7 +133,7 @@ export async function sizeOfDatabase(file: string): Promise<number | undefined> 
 
 async function refuseOrphans(file: string, what: string): Promise<void> {
   const log = ((await fileSize(`${file}-wal`)) ?? 0) > 0 ? `${file}-wal` : undefined
-  const journal = (await journalOf(file)) === 'restores' ? `${file}-journal` : undefined
+  const journal = parseJournal(await journalStart(file)) === 'restores' ? `${file}-journal` : undefined
   const left = log ?? journal
   if (left === undefined) return
   throw new LockkeeperError('invalid', `${file} ${what}, but ${left} has ${await fileSize(left)} bytes of it`, {
@@ -136,11 +142,11 @@ async function refuseOrphans(file: string, what: string): Promise<void> {
   })
 }
 
-/** What a rollback journal beside a database would do to it. Reading a journal by `fs` does no lock any harm. */
-async function journalOf(file: string): Promise<ReturnType<typeof parseJournal>> {
+/** The beginning of the rollback journal beside a database. Reading it by `fs` does no lock any harm. */
+async function journalStart(file: string): Promise<Uint8Array> {
   const journal = `${file}-journal`
-  if (((await fileSize(journal)) ?? 0) === 0) return 'nothing'
-  return parseJournal(await orExplain(readStart(journal, headerBytes), `cannot read ${journal}`))
+  if (((await fileSize(journal)) ?? 0) === 0) return Buffer.alloc(0)
+  return orExplain(readStart(journal, headerBytes), `cannot read ${journal}`)
 }
 
 /** Never for a database that this process may have open: closing the file takes away the locks of the whole process. */

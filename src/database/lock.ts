@@ -33,26 +33,39 @@ const reportEvery = 5_000
  * @param open `first` has to take the lock; a refused attempt leaves none behind, so it keeps nobody from committing
  * @throws LockkeeperError `busy` after the time-out, `missing`, `denied`, `invalid`, `io`; the signal's reason
  */
-export async function openWhenFree(
+export function openWhenFree(
   file: string,
   open: OpenOptions & { readonly first: string },
   options: LockOptions,
 ): Promise<DatabaseProcess> {
-  await refuseReadOnly(file)
-  const child = DatabaseProcess.start(options.signal)
-  try {
-    await untilFree(child, open, file, options)
+  const take = async (child: DatabaseProcess) => {
+    await untilFree(child, () => child.reopen(open), file, options)
     await emptyLog(child, file)
     return child
+  }
+  return withNewChild(file, options, take)
+}
+
+/** Starts a child for `take`, which opens the database at `file` in it, and ends it if that fails. @throws as `openWhenFree` */
+export async function withNewChild<T>(
+  file: string,
+  { signal }: LockOptions,
+  take: (child: DatabaseProcess) => Promise<T>,
+): Promise<T> {
+  await refuseReadOnly(file)
+  const child = DatabaseProcess.start(signal)
+  try {
+    return await take(child)
   } catch (error) {
     await child.close()
     throw await explainOpening(error, `cannot take the database ${file}`, file)
   }
 }
 
-async function untilFree(
+/** Repeats an attempt to take the lock, by what `child` has open then, as long as it is refused as busy. */
+export async function untilFree(
   child: DatabaseProcess,
-  open: OpenOptions,
+  attempt: () => Promise<void>,
   file: string,
   { lockTimeout, onWaiting, signal, whileWaiting }: LockOptions,
 ): Promise<void> {
@@ -62,7 +75,7 @@ async function untilFree(
   let looked = 0
   for (;;) {
     try {
-      await child.reopen(open)
+      await attempt()
       return
     } catch (error) {
       if (!isBusy(error)) throw error
@@ -83,7 +96,7 @@ async function untilFree(
 }
 
 /** Under the lock, so that the main file alone is the database from then on. */
-async function emptyLog(child: DatabaseProcess, file: string): Promise<void> {
+export async function emptyLog(child: DatabaseProcess, file: string): Promise<void> {
   const [result] = await child.all<{ busy: number }>('PRAGMA wal_checkpoint(TRUNCATE)')
   const left = (await fileSize(`${file}-wal`)) ?? 0
   if (result?.busy !== 0 || left > 0)

@@ -9,8 +9,8 @@ import { fetchBackup } from '../backup/fetch.ts'
 import type { Repository } from '../backup/repository.ts'
 import { findBackup, type Selection } from '../backup/select.ts'
 import type { Connection } from '../database/connection.ts'
-import { inspectFile, type Presence } from '../database/location.ts'
-import { journalModeOf, openForReplacement, replaceContent } from '../database/replace.ts'
+import { inspectFile } from '../database/location.ts'
+import { openForReplacement, replaceContent } from '../database/replace.ts'
 import { LockkeeperError } from '../errors.ts'
 import { inspectCopy } from '../sandbox/inspect.ts'
 import { formatBytes } from '../units.ts'
@@ -52,10 +52,10 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const target = options.to ?? database
   if (options.to !== undefined) await refuseExisting(options.to)
   const inProcess = options.viewInProcess ?? false
-  const presence = await orMoveAside(target, () => inspectFile(target, { inProcess }))
+  await orMoveAside(target, () => inspectFile(target, { inProcess }))
   return withRepository(settings, database, { create: false }, repository =>
     inPrivateFolder(options.tmpdir, folder =>
-      restoreFrom(repository, { ...options, target }, presence, join(folder, 'restored.db')),
+      restoreFrom(repository, { ...options, target }, join(folder, 'restored.db')),
     ),
   )
 }
@@ -85,7 +85,6 @@ async function orMoveAside<T>(target: string, work: () => Promise<T>): Promise<T
 async function restoreFrom(
   repository: Repository,
   options: RestoreOptions & { readonly target: string },
-  presence: Presence,
   copy: string,
 ): Promise<RestoreResult> {
   const { listener, signal, target } = options
@@ -112,9 +111,8 @@ async function restoreFrom(
       })
     return { message: `integrity ok, ${how}`, value: how }
   })
-  const wanted =
-    presence.kind === 'database' ? presence.header.journalMode : database.journalMode === 'wal' ? 'wal' : 'rollback'
-  const child = await orMoveAside(target, () =>
+  const wanted = database.journalMode === 'wal' ? 'wal' : 'rollback'
+  const held = await orMoveAside(target, () =>
     openForReplacement(target, {
       lockTimeout: options.lockTimeout,
       ...aborting,
@@ -126,13 +124,15 @@ async function restoreFrom(
         }),
     }),
   )
+  const { child, found } = held
   try {
+    if (found.kind === 'damaged') await orMoveAside(target, () => Promise.reject(unreadable(target, found.reason)))
     // Under the lock, for it may have come since.
-    const occupied = await hasContent(child)
+    const occupied = found.kind !== 'nothing'
     if (occupied && options.to !== undefined) await refuseExisting(options.to)
     const safety = occupied ? await orMoveAside(target, () => saveBefore(child, repository, options)) : null
     await step(listener, 'commit', async () => {
-      await replaceContent(child, target, copy, occupied ? await journalModeOf(child) : wanted)
+      await replaceContent(held, copy, wanted)
       const wrong = failures(await quickCheck(child))
       if (wrong.length > 0)
         throw new LockkeeperError('invalid', `${target} is not sound after the restore:\n${listFindings(wrong)}`, {
@@ -154,9 +154,8 @@ async function restoreFrom(
   }
 }
 
-async function hasContent(child: Connection): Promise<boolean> {
-  const [pages] = await child.all<{ page_count: number }>('PRAGMA page_count')
-  return pages === undefined || pages.page_count > 0
+function unreadable(target: string, reason: string): LockkeeperError {
+  return new LockkeeperError('invalid', `${target} cannot be read: ${reason}`)
 }
 
 async function saveBefore(

@@ -2,10 +2,10 @@
  * The check of a database that came back from an object store: in the sandbox, or natively in a child process where the
  * sandbox lacks what the database uses (UTF-16, R-Tree, FTS3/4, a great deal of memory).
  */
-import { open } from 'node:fs/promises'
 import { DatabaseProcess } from '../database/child-process.ts'
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
 import { isDamaged } from '../database/explain.ts'
+import { setHeaderMode } from '../database/header-mode.ts'
 import { fileUri, inspectFile } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { openSandbox } from './sandbox.ts'
@@ -118,8 +118,7 @@ async function orSqliteError<T>(work: Promise<T>): Promise<T | SqliteError> {
 }
 
 /**
- * Sets the two bytes of the header that say WAL back to rollback mode (https://www.sqlite.org/fileformat2.html, offsets
- * 18 and 19): a complete copy has no log beside it. Only for a private copy.
+ * Makes a header that says WAL say rollback mode: a complete copy has no log beside it. Only for a private copy.
  * @returns the encoding of its text
  * @throws LockkeeperError `invalid` when it is no database
  */
@@ -128,11 +127,6 @@ export async function toRollbackMode(path: string): Promise<'UTF-8' | 'UTF-16'> 
   if (presence.kind !== 'database') return 'UTF-8'
   const { encoding, journalMode } = presence.header
   if (journalMode === 'rollback') return encoding
-  const file = await open(path, 'r+')
-  try {
-    await file.write(Buffer.from([1, 1]), 0, 2, 18)
-  } finally {
-    await file.close()
-  }
+  await setHeaderMode(path, 'rollback')
   return encoding
 }

@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { DatabaseProcess } from '../../src/database/child-process.ts'
+import { setHeaderMode } from '../../src/database/header-mode.ts'
 import { inspectFile } from '../../src/database/location.ts'
-import { journalModeOf, openForReplacement, replaceContent } from '../../src/database/replace.ts'
+import { unfinishedJournal, writeRedoJournal } from '../../src/database/redo-journal.ts'
+import { type Held, journalModeOf, openForReplacement, replaceContent } from '../../src/database/replace.ts'
 import { ask, database, freshFolder, type Mode, makeDatabase, modes, sha256 } from '../support/folder.ts'
 import { Peer } from '../support/peer.ts'
 
@@ -22,10 +23,10 @@ async function replacement(pageSize = 4096): Promise<string> {
   )
 }
 
-async function take(path: string): Promise<DatabaseProcess> {
-  const child = await openForReplacement(path, { lockTimeout: 0 })
-  onTestFinished(() => child.close())
-  return child
+async function take(path: string): Promise<Held> {
+  const held = await openForReplacement(path, { lockTimeout: 0 })
+  onTestFinished(() => held.child.close())
+  return held
 }
 
 /** What a database has: the old content, the new one, or neither. */
@@ -38,31 +39,27 @@ function contentOf(path: string): string {
 }
 
 describe.each(modes)('a database in %s mode', mode => {
-  it.each([
-    [4096, 'rollback'],
-    [4096, 'wal'],
-    [1024, 'rollback'],
-    [8192, 'wal'],
-    [65536, 'wal'],
-  ] as const)('gets the content of a copy with pages of %i bytes, and is in %s mode then', async (pageSize, wanted) => {
-    const path = await database(mode, oldRows)
-    const source = await replacement(pageSize)
-    const before = await sha256(source)
-    const child = await take(path)
-    await replaceContent(child, path, source, wanted)
-    expect(await journalModeOf(child)).toBe(wanted)
-    expect(await child.all('SELECT count(*) AS n FROM new')).toEqual([{ n: newRows }])
-    await child.close()
-    expect(await inspectFile(path)).toMatchObject({ header: { journalMode: wanted, pageSize } })
-    expect(contentOf(path)).toBe('new')
-    expect(await readdir(dirname(path))).toEqual(['app.db'])
-    expect(await sha256(source)).toBe(before)
-  })
+  it.each([512, 1024, 4096, 8192, 65536])(
+    'gets the content of a copy with pages of %i bytes, and stays in its mode',
+    async pageSize => {
+      const path = await database(mode, oldRows)
+      const held = await take(path)
+      expect(held.found).toEqual({ kind: 'database', journalMode: mode })
+      await replaceContent(held, await replacement(pageSize), mode === 'wal' ? 'rollback' : 'wal')
+      expect(await journalModeOf(held.child)).toBe(mode)
+      expect(await held.child.all('SELECT count(*) AS n FROM new')).toEqual([{ n: newRows }])
+      await held.child.close()
+      expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode, pageSize } })
+      expect(contentOf(path)).toBe('new')
+      expect(await readdir(dirname(path))).toEqual(['app.db'])
+    },
+  )
 
   it('lets nobody in from the lock to the end, and keeps its bytes until the content is replaced', async () => {
     const path = await database(mode, oldRows)
     const source = await replacement(8192)
-    const child = await take(path)
+    const held = await take(path)
+    const { child } = held
     const bytes = await sha256(path)
     const peers = await Promise.all([Peer.open(path), Peer.open(path), Peer.open(path)])
     const hammering = [
@@ -72,7 +69,7 @@ describe.each(modes)('a database in %s mode', mode => {
     ]
     await child.all('SELECT count(*) FROM t')
     expect(await sha256(path)).toBe(bytes)
-    await replaceContent(child, path, source, mode)
+    await replaceContent(held, source, mode)
     await child.all('PRAGMA quick_check')
     for (const { stop } of hammering) {
       const { done, refused, messages } = await stop()
@@ -91,33 +88,35 @@ describe.each(modes)('a database in %s mode', mode => {
     const seen = new Set<string>()
     for (let kill = 0; kill < kills; kill++) {
       const path = await database(mode, oldRows)
-      const child = await take(path)
-      const replaced = replaceContent(child, path, source, mode).then(
+      const held = await take(path)
+      const replaced = replaceContent(held, source, mode).then(
         () => 'new',
         () => 'unknown',
       )
       await delay((undisturbed * 1.1 * kill) / kills)
-      process.kill(child.pid!, 'SIGKILL')
-      await child.close()
+      process.kill(held.child.pid!, 'SIGKILL')
+      await held.child.close()
+      const finished = await replaced
       const content = contentOf(path)
-      if ((await replaced) === 'new') expect(content).toBe('new')
+      if (finished === 'new') expect(content).toBe('new')
       seen.add(content)
+      expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode } })
       if (kill % 4 !== 0) continue
       const next = await take(path)
-      await replaceContent(next, path, source, mode)
-      await next.close()
+      await replaceContent(next, source, mode)
+      await next.child.close()
       expect(contentOf(path)).toBe('new')
-      expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode } })
+      expect(await readdir(dirname(path))).toEqual(['app.db'])
     }
     expect(seen).toContain('old')
   })
 
   async function timed(path: string, source: string): Promise<number> {
-    const child = await take(path)
+    const held = await take(path)
     const start = performance.now()
-    await replaceContent(child, path, source, mode)
+    await replaceContent(held, source, mode)
     const milliseconds = performance.now() - start
-    await child.close()
+    await held.child.close()
     return milliseconds
   }
 
@@ -137,17 +136,18 @@ describe.each(modes)('a database in %s mode', mode => {
     const peer = await Peer.open(path)
     await peer.run('INSERT INTO t VALUES (1)', 'PRAGMA cache_size = 1', 'BEGIN', 'UPDATE t SET n = -n')
     await peer.kill()
-    const child = await take(path)
+    const { child } = await take(path)
     expect(await child.all('SELECT count(*) AS n, min(n) AS least FROM t')).toEqual([{ n: 3001, least: 1 }])
   })
 
   it('keeps its content and its lock when the copy is no database', async () => {
     const path = await database(mode, oldRows)
-    const child = await take(path)
-    const noDatabase = join(await freshFolder(), 'gone.db')
-    await expect(replaceContent(child, path, noDatabase, mode)).rejects.toMatchObject({ code: 'denied' })
+    const held = await take(path)
+    const noDatabase = join(await freshFolder(), 'text.db')
+    await writeFile(noDatabase, 'Dear diary,\n'.repeat(1000))
+    await expect(replaceContent(held, noDatabase, mode)).rejects.toMatchObject({ code: 'invalid' })
     expect(await (await Peer.open(path)).refusal('SELECT * FROM t')).toBe('database is locked')
-    await child.close()
+    await held.child.close()
     expect(contentOf(path)).toBe('old')
   })
 })
@@ -157,13 +157,37 @@ describe('a connection that was open and idle', () => {
     const path = await database('rollback', oldRows)
     const peer = await Peer.open(path)
     expect(await peer.run('SELECT count(*) FROM t')).toEqual([[oldRows]])
-    const child = await take(path)
-    await replaceContent(child, path, await replacement(1024), 'rollback')
+    const held = await take(path)
+    await replaceContent(held, await replacement(1024), 'rollback')
     expect(await peer.refusal('SELECT count(*) FROM t')).toBe('database is locked')
-    await child.close()
+    await held.child.close()
     expect(await peer.run('SELECT count(*) FROM new')).toEqual([[newRows]])
     await peer.run('INSERT INTO new VALUES (0)')
     expect(ask(path, 'SELECT min(n) FROM new')).toEqual([[0]])
+  })
+
+  it('believes nothing of what it remembers, though the new content has the same version and goes in by a journal', async () => {
+    const path = await database('rollback', oldRows)
+    const peer = await Peer.open(path)
+    expect(await peer.run('SELECT count(*), min(n) FROM t')).toEqual([[oldRows, 1]])
+    const live = await readFile(path)
+    // The same table in the same pages, other rows, another schema, and the numbers by which SQLite tells versions apart.
+    const source = await makeDatabase(
+      join(await freshFolder(), 'other.db'),
+      'rollback',
+      'CREATE TABLE t (n INTEGER)',
+      `WITH RECURSIVE c (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < ${oldRows}) INSERT INTO t SELECT -i FROM c`,
+    )
+    const other = await readFile(source)
+    live.copy(other, 24, 24, 44)
+    live.copy(other, 92, 92, 96)
+    await writeFile(source, other)
+    await writeFile(path, live.fill(0xff, 0, 16))
+    const held = await take(path)
+    expect(held.found).toMatchObject({ kind: 'damaged' })
+    await replaceContent(held, source, 'rollback')
+    await held.child.close()
+    expect(await peer.run('SELECT count(*), min(n) FROM t')).toEqual([[oldRows, -oldRows]])
   })
 
   it('in WAL mode keeps the database to itself once it has read', async () => {
@@ -180,9 +204,10 @@ describe('a connection that was open and idle', () => {
 describe('a database that is not there', () => {
   it.each(modes)('is made, in %s mode', async (mode: Mode) => {
     const path = join(await freshFolder(), 'app.db')
-    const child = await take(path)
-    await replaceContent(child, path, await replacement(), mode)
-    await child.close()
+    const held = await take(path)
+    expect(held.found).toEqual({ kind: 'nothing' })
+    await replaceContent(held, await replacement(), mode)
+    await held.child.close()
     expect(contentOf(path)).toBe('new')
     expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode } })
   })
@@ -191,5 +216,88 @@ describe('a database that is not there', () => {
     const folder = await freshFolder()
     await expect(take(join(folder, 'no volume', 'app.db'))).rejects.toMatchObject({ code: 'missing' })
     await expect(take(folder)).rejects.toMatchObject({ code: 'invalid' })
+  })
+})
+
+/** Ways in which a file can be no database any more, or have a schema that cannot be read. */
+const damages: readonly [string, (bytes: Buffer) => Buffer][] = [
+  ['has lost its header', bytes => bytes.fill(0xff, 0, 100)],
+  ['has lost its schema', bytes => bytes.fill(0xff, 100, 4096)],
+  ['has lost both', bytes => bytes.fill(0, 0, 8192)],
+  ['is a text', bytes => bytes.fill('Dear diary, ')],
+  ['is a short text', () => Buffer.from('Dear diary')],
+  ['is of a format that is not known', bytes => bytes.fill(9, 18, 20)],
+]
+
+describe.each(modes)('what was a database in %s mode and', mode => {
+  async function damaged(damage: (bytes: Buffer) => Buffer): Promise<string> {
+    const path = await database(mode, oldRows)
+    await writeFile(path, damage(await readFile(path)))
+    return path
+  }
+
+  it.each(damages)('%s is taken as it is, nobody gets in, and the content is replaced', async (_, damage) => {
+    const path = await damaged(damage)
+    const before = await sha256(path)
+    const held = await take(path)
+    expect(held.found).toMatchObject({ kind: 'damaged', reason: expect.stringMatching(/\w/) })
+    expect(await sha256(path)).toBe(before)
+    const peers = await Promise.all([Peer.open(path), Peer.open(path)])
+    const hammering = [
+      await peers[0].hammer('SELECT * FROM sqlite_schema'),
+      await peers[1].hammer('BEGIN IMMEDIATE', 'CREATE TABLE intruder (n)', 'COMMIT'),
+    ]
+    await replaceContent(held, await replacement(1024), mode)
+    await held.child.all('PRAGMA quick_check')
+    for (const { stop } of hammering) expect(await stop()).toMatchObject({ done: 0, messages: ['database is locked'] })
+    expect(await journalModeOf(held.child)).toBe(mode)
+    await held.child.close()
+    expect(contentOf(path)).toBe('new')
+    expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode, pageSize: 1024 } })
+    expect(await readdir(dirname(path))).toEqual(['app.db'])
+  })
+
+  it('has lost its header is that or new wherever the process is killed', async () => {
+    const source = await replacement(1024)
+    const seen = new Set<string>()
+    for (let kill = 0; kill < 12; kill++) {
+      const path = await damaged(bytes => bytes.fill('Dear diary, '))
+      const before = await sha256(path)
+      const held = await take(path)
+      const replaced = replaceContent(held, source, mode).catch(() => {})
+      await delay(kill * 8)
+      process.kill(held.child.pid!, 'SIGKILL')
+      await held.child.close()
+      await replaced
+      const found = (await sha256(path)) === before && !(await readdir(dirname(path))).includes('app.db-journal')
+      seen.add(found ? 'old' : contentOf(path))
+      const next = await take(path)
+      await replaceContent(next, source, mode)
+      await next.child.close()
+      expect(contentOf(path)).toBe('new')
+      expect(await readdir(dirname(path))).toEqual(['app.db'])
+    }
+    expect(seen).toContain('old')
+  })
+})
+
+describe('a journal that has got its name before the process was killed', () => {
+  it.each(modes)('is the new content for whoever opens the database next, in %s mode', async mode => {
+    for (const written of [0, 0.3, 1.5]) {
+      const path = await database(mode, oldRows)
+      const source = await replacement(8192)
+      await setHeaderMode(source, mode)
+      await writeRedoJournal(path, source)
+      await rename(unfinishedJournal(path), `${path}-journal`)
+      // As far as the killed process had got with playing it back.
+      const part = Buffer.alloc(Math.floor((await readFile(source)).length * written), 'half ')
+      await writeFile(path, part.length === 0 ? Buffer.from('Dear diary') : part)
+      expect(await inspectFile(path)).toMatchObject({ kind: 'database' })
+      const peer = await Peer.open(path)
+      expect(await peer.run('SELECT count(*) FROM new')).toEqual([[newRows]])
+      await peer.close()
+      expect(contentOf(path)).toBe('new')
+      expect(await inspectFile(path)).toMatchObject({ header: { journalMode: mode, pageSize: 8192 } })
+    }
   })
 })
