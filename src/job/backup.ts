@@ -1,5 +1,4 @@
 /** A backup beside a running application: a consistent private copy, stored. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { BackupResult } from '../backup/create.ts'
 import type { Tier } from '../backup/format.ts'
@@ -8,11 +7,12 @@ import type { Connection } from '../database/connection.ts'
 import { isDamaged } from '../database/explain.ts'
 import { fileUri, type Header, inspectFile } from '../database/location.ts'
 import { copySnapshot } from '../database/snapshot.ts'
-import { explainSystemError, LockkeeperError } from '../errors.ts'
+import { LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
 import { step } from './events.ts'
 import { locate } from './locate.ts'
 import type { JobOptions } from './options.ts'
+import { inPrivateFolder } from './private-folder.ts'
 import { type Described, describeDatabase, describeUnreadable, repositoryOf, save, withRepository } from './save.ts'
 
 export interface BackupJobOptions extends JobOptions {
@@ -76,21 +76,5 @@ async function describe(copy: Connection, header: Header): Promise<Described> {
   } catch (error) {
     if (isDamaged(error)) return plain
     throw error
-  }
-}
-
-/** A folder that nobody else can look into, removed afterwards. */
-export async function inPrivateFolder<T>(tmpdir: string, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir, 'lockkeeper-')).catch((error: unknown) => {
-    throw explainSystemError(
-      error,
-      `cannot make a private folder in ${tmpdir}`,
-      'Name a folder with room for a copy of the database: LOCKKEEPER_TMPDIR.',
-    )
-  })
-  try {
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
 }

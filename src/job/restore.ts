@@ -16,10 +16,10 @@ import { inspectCopy } from '../sandbox/inspect.ts'
 import { formatBytes } from '../units.ts'
 import { failures, listFindings } from '../validation/findings.ts'
 import { integrityCheck, quickCheck } from '../validation/integrity.ts'
-import { inPrivateFolder } from './backup.ts'
 import { step } from './events.ts'
 import { locate } from './locate.ts'
 import type { JobOptions } from './options.ts'
+import { inPrivateFolder } from './private-folder.ts'
 import { describeDatabase, repositoryOf, save, withRepository } from './save.ts'
 
 export interface RestoreOptions extends JobOptions {
