@@ -62,6 +62,12 @@ export interface BackupOptions {
    * a container that restarts over and over does not fill the repository. Default false.
    */
   readonly reuseIfUnchanged?: boolean
+  /**
+   * Asked once all of the file has been read, before the manifest is written: rejects when something may have written to
+   * it meanwhile. The hashes alone do not tell: a chunk that changed after its turn is not read again where the repository
+   * has it already. Default: nothing can have.
+   */
+  readonly confirm?: () => Promise<unknown>
 }
 
 export interface BackupResult {
@@ -108,6 +114,7 @@ export async function createBackup(
     try {
       const placed = await placeDatabase(repository, file, chunks, { newest, by: facts.by, onProgress, signal })
       signal?.throwIfAborted()
+      await options.confirm?.()
       intent.check()
       const { stored, lists } = placed
       const damaged = await facts.damaged

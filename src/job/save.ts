@@ -90,7 +90,7 @@ export function describeUnreadable({ encoding, journalMode, pageSize }: Header):
 /**
  * Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. The
  * backup of a damaged database says so in its manifest.
- * @param connection to the same database; it is checked while the bytes are read
+ * @param connection to the same database; it is checked while the bytes are read, and has to be open still when all are
  */
 export async function save(
   repository: Repository,
@@ -106,6 +106,8 @@ export async function save(
   })
   // Where the backup fails first, that is what is told.
   damaged.catch(() => {})
+  // The process that holds the lock answers as long as it lives.
+  const confirm = () => connection.all('SELECT 1')
   const result = await createBackup(
     repository,
     file,
@@ -120,10 +122,15 @@ export async function save(
     {
       ...(signal === undefined ? {} : { signal }),
       reuseIfUnchanged: true,
+      confirm,
       onProgress: ({ bytes, total }) =>
         listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
     },
-  )
+  ).catch(async (error: unknown) => {
+    // Whatever failed once the lock was gone, that it is gone is what happened.
+    await confirm()
+    throw error
+  })
   listener({
     kind: 'step',
     step: 'backup',

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readManifest } from '../../src/backup/catalog.ts'
 import { recordCheck } from '../../src/backup/checks.ts'
+import type { BackupOptions } from '../../src/backup/create.ts'
 import { fetchBackup } from '../../src/backup/fetch.ts'
 import { chunkKey, listKey, manifestKey, parseChunkKey, parseListKey } from '../../src/backup/format.ts'
 import { mark } from '../../src/backup/marks.ts'
@@ -560,6 +561,26 @@ describe('a backup that fails', () => {
     const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
     expect(error.code).toBe('busy')
     expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+  })
+
+  it('because the lock was lost while it read leaves no manifest, although all that it has stored is what it read', async () => {
+    const test = await fresh({ rows: 2000 })
+    await backup(test, test.database)
+    let held = true
+    const options: BackupOptions = {
+      // A row that goes into the first page, whose turn is over and which the repository has, and into the last.
+      onProgress: ({ phase }) => {
+        if (phase !== 'reading' || !held) return
+        held = false
+        change(test.database, `UPDATE visits SET photo = randomblob(60) WHERE id = (SELECT max(id) FROM visits)`)
+      },
+      confirm: async () => {
+        if (!held) throw new LockkeeperError('internal', 'the lock is gone')
+      },
+    }
+    const { message } = await refusal(backup(test, test.database, {}, options))
+    expect(message).toBe('the lock is gone')
+    expect((await catalogOf(test)).backups.length).toBe(1)
   })
 
   it('because there is no higher number leaves no manifest', async () => {
