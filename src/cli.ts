@@ -21,6 +21,7 @@ import { validate } from './commands/validate.ts'
 import { type Config, resolveSettings, type SettingName, settings } from './config/settings.ts'
 import { exitCodes, LockkeeperError, messageOf } from './errors.ts'
 import type { JobEvent } from './job/events.ts'
+import { outliveLostWakeups } from './lost-wakeups.ts'
 import { type LogFormat, logListener } from './report/log.ts'
 import { progressLine } from './report/progress.ts'
 import { redactedJson, redactor, secretsOf } from './report/redact.ts'
@@ -90,6 +91,7 @@ async function supervise(
   { logFormat }: Voice,
 ): Promise<Outcome> {
   const controller = new AbortController()
+  outliveLostWakeups()
   const stop = (error: LockkeeperError) => controller.abort(error)
   onStop(signal => stop(stopped(signal)))
   const deadline = setTimeout(() => stop(tooSlow(config.timeout)), Math.min(config.timeout, longestTimer))

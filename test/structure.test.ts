@@ -20,7 +20,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   sandbox: ['database'],
   database: [],
 }
-const forEverybody = ['errors', 'units', 'version']
+const forEverybody = ['errors', 'lost-wakeups', 'units', 'version']
 
 const root = new URL('../', import.meta.url).pathname
 const files = globSync('src/**/*.ts', { cwd: root })

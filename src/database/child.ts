@@ -10,6 +10,7 @@ import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'no
 import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
+import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
 import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
@@ -54,6 +55,7 @@ export interface ErrorMessage {
 
 function serve(): void {
   const watching = watchParent()
+  outliveLostWakeups()
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
