@@ -19,6 +19,8 @@ export interface S3Server {
   readonly name: string
   readonly endpoint: string
   readonly port: number
+  /** The folder with its data; versitygw keeps each object as a file, a folder for each bucket. */
+  readonly data: string
   /** Options for a store on it. */
   readonly options: S3Options
   /** Makes a new bucket and returns its name. */
@@ -101,6 +103,7 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
     name: kind.name,
     endpoint,
     port,
+    data: join(folder, 'data'),
     options,
     stop,
     async bucket() {
