@@ -169,6 +169,8 @@ export function drawKind(draw: Draw, place: Place): Kind {
 export function wrongEnd(kind: Kind, { exit, log, signal }: Ended): string | undefined {
   const { exits, kills = false }: Blow = blows[kind]
   if (exit === 0 || (kills && signal === 'SIGKILL')) return undefined
+  // Node itself was starting, and nobody listened yet.
+  if (log === '' && kind.startsWith(signal ?? 'none')) return undefined
   if (exit === null || !exits.includes(exit)) return `it ended with ${exit ?? signal}: ${lastLine(log)}`
   return undefined
 }
