@@ -4,52 +4,66 @@
  */
 import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { build as bundle } from 'esbuild'
+import { type BuildOptions, build as bundle, type Metafile } from 'esbuild'
+import { withoutFacades } from './builtins.ts'
+import { mergeCore } from './core.ts'
 
 const root = new URL('../', import.meta.url)
+const dist = new URL('dist/', root)
 
 /** What CommonJS dependencies use and an ES module does not have. */
-const forCommonJs = [
-  "import { createRequire as __createRequire } from 'node:module'",
-  'const require = __createRequire(import.meta.url)',
-  'const __dirname = import.meta.dirname',
-]
+const requireForCommonJs =
+  "const require = name => process.getBuiltinModule(name) ?? process.getBuiltinModule('node:module').createRequire(import.meta.url)(name);"
 
-export async function build(): Promise<void> {
-  await rm(new URL('dist/', root), { recursive: true, force: true })
-  const inputs = new Set<string>()
-  for (const entries of programs) for (const input of await bundleOf(entries)) inputs.add(input)
-  // The sandbox's SQLite, which its loader looks for beside itself.
-  const wasm = 'node-sqlite3-wasm.wasm'
-  await copyFile(new URL(`node_modules/node-sqlite3-wasm/dist/${wasm}`, root), new URL(`dist/${wasm}`, root))
-  await writeFile(new URL('dist/LICENSES.txt', root), await licences([...inputs]))
-}
+const options = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  sourcemap: true,
+  sourcesContent: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  logLevel: 'warning',
+} as const satisfies BuildOptions
 
 /** Each by itself: what they had in common would be cut into many small chunks, and each file that is loaded costs time. */
-const programs = [['src/cli.ts'], ['src/index.ts'], ['src/database/child.ts', 'src/sandbox/worker.ts']]
+const programs = {
+  cli: ['src/cli.ts'],
+  index: ['src/index.ts'],
+  child: ['src/database/child.ts', 'src/sandbox/worker.ts'],
+}
 
-/** @returns the files that went in */
-async function bundleOf(entryPoints: string[]): Promise<string[]> {
+export async function build(): Promise<void> {
+  await rm(dist, { recursive: true, force: true })
+  const inputs = new Set<string>()
+  for (const [name, entries] of Object.entries(programs)) {
+    const metafile = await bundleOf(name, entries)
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input)
+    if (name === 'cli') await mergeCore(dist, 'cli.js', metafile, options)
+  }
+  // The sandbox's SQLite, which its loader looks for beside itself.
+  const wasm = 'node-sqlite3-wasm.wasm'
+  await copyFile(new URL(`node_modules/node-sqlite3-wasm/dist/${wasm}`, root), new URL(wasm, dist))
+  await writeFile(new URL('LICENSES.txt', dist), await licences([...inputs]))
+}
+
+/** @param name of the program, so that no chunk is taken for one of another program that has the same content */
+async function bundleOf(name: string, entryPoints: string[]): Promise<Metafile> {
   const { metafile } = await bundle({
+    ...options,
     absWorkingDir: fileURLToPath(root),
     entryPoints,
     outdir: 'dist',
     entryNames: '[name]',
-    chunkNames: '[name]-[hash]',
-    bundle: true,
+    chunkNames: `${name}-[name]-[hash]`,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    sourcemap: true,
-    sourcesContent: false,
-    minifySyntax: true,
-    minifyWhitespace: true,
     metafile: true,
-    logLevel: 'warning',
-    banner: { js: `${forCommonJs.join(';')};` },
+    banner: { js: requireForCommonJs },
+    define: { __dirname: 'import.meta.dirname' },
+    plugins: [withoutFacades],
   })
-  return Object.keys(metafile.inputs)
+  return metafile
 }
 
 /** The licences of every package of which something was bundled. */

@@ -6,39 +6,29 @@
 // First: see there. An import without a name stays where it is when the others are sorted.
 import './signals.ts'
 
-import { CommanderError } from 'commander'
-import { backup } from './commands/backup.ts'
-import { backups } from './commands/backups.ts'
+import { fstatSync } from 'node:fs'
+import { type Given, jsonFlag, plainArguments, settingsOf } from './commands/arguments.ts'
 import type { Command, Outcome } from './commands/command.ts'
-import { history } from './commands/history.ts'
-import { plan } from './commands/plan.ts'
-import { program } from './commands/program.ts'
-import { restore } from './commands/restore.ts'
-import { rollback } from './commands/rollback.ts'
 import { run } from './commands/run.ts'
-import { status } from './commands/status.ts'
-import { validate } from './commands/validate.ts'
 import { type Config, resolveSettings, type SettingName, settings } from './config/settings.ts'
 import { exitCodes, LockkeeperError, messageOf } from './errors.ts'
 import type { JobEvent } from './job/events.ts'
 import { outliveLostWakeups } from './lost-wakeups.ts'
-import { type LogFormat, logListener } from './report/log.ts'
+import { jsonLines, type LineWriter, type LogFormat, logListener, prettyLines } from './report/log.ts'
+import { directOutput } from './report/output.ts'
 import { progressLine } from './report/progress.ts'
 import { redactedJson, redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
 import { onStop, type StopSignal, stops } from './signals.ts'
 import { lockkeeperVersion } from './version.ts'
 
-const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backup, backups, restore]
+/** Commands that mostly find nothing to do: nothing is loaded for them that they can do without. */
+const quick: readonly Command[] = [run]
 
-/** What every command takes. */
-const general = ['timeout', 'logFormat', 'terminationLog'] as const
 /** How long what was stopped may take to let go before the process ends all the same. */
 const grace = 500
 /** The longest that a timer takes, about 24 days; beyond it Node's would go off at once. */
 const longestTimer = 2 ** 31 - 1
-
-type Given = Readonly<Partial<Record<SettingName, string>>>
 
 /** How to speak: known even where the settings are wrong, for that is to be said as well. */
 interface Voice {
@@ -47,37 +37,40 @@ interface Voice {
   readonly terminationLog: string | undefined
 }
 
+const args = process.argv.slice(2)
 const redact = redactor(secretsOf(process.env))
-const stdout = (text: string) => process.stdout.write(text)
-const stderr = (text: string) => process.stderr.write(text)
+const stdout = directOutput(1, () => process.stdout)
+const stderr = directOutput(2, () => process.stderr)
 
 // Node's own notices are no message of ours, and a person reads standard error.
 process.removeAllListeners('warning')
-// Whoever reads may stop reading (`| head`): no reason to leave a job half done.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-await program(
-  commands,
-  lockkeeperVersion,
-  text => stdout(redact(text)),
-  text => stderr(redact(text)),
-  execute,
-)
-  .parseAsync()
-  .catch(async (error: unknown) => {
-    if (!(error instanceof CommanderError)) await fail(voiceOf({}, process.argv.includes('--json')), error)
-  })
+// Should nothing be left that could finish the command, its end is a bug, and not the word that all went well.
+process.exitCode = exitCodes.internal.exit
+const plain = plainArguments(args, quick)
+void (plain === undefined ? understand() : execute(plain))
 
-async function execute(
-  command: Command,
-  given: Given,
-  options: Readonly<Record<string, string | true | undefined>>,
-  json: boolean,
-): Promise<void> {
-  const voice = voiceOf(given, json)
+/** Everything that commander is for. */
+async function understand(): Promise<void> {
   try {
-    const config = resolveSettings([...command.settings, ...general], given, process.env)
-    await finish(voice, await supervise(command, config, options, voice))
+    const { commands, runProgram } = await import('./commands/all.ts')
+    await runProgram(args, commands, {
+      version: lockkeeperVersion,
+      writeOut: text => stdout.write(redact(text)),
+      writeErr: text => stderr.write(redact(text)),
+      execute,
+    })
+    await end(0)
+  } catch (error) {
+    await fail(voiceOf({}, args.includes(jsonFlag)), error)
+  }
+}
+
+async function execute(given: Given): Promise<void> {
+  const voice = voiceOf(given.settings, given.json)
+  try {
+    const config = resolveSettings(settingsOf(given.command), given.settings, process.env)
+    await finish(voice, await supervise(given, config, voice))
   } catch (error) {
     await fail(voice, error)
   }
@@ -85,9 +78,8 @@ async function execute(
 
 /** Runs it under the deadline and the signals. */
 async function supervise(
-  command: Command,
+  { command, options }: Given,
   config: Config<SettingName>,
-  given: Readonly<Record<string, string | true | undefined>>,
   { logFormat }: Voice,
 ): Promise<Outcome> {
   const controller = new AbortController()
@@ -99,12 +91,12 @@ async function supervise(
     controller.signal.addEventListener('abort', () => setTimeout(() => reject(controller.signal.reason), grace).unref())
   })
   aborted.catch(() => {})
-  const log = logListener(logFormat, { write: stderr })
-  const shown = process.stderr.isTTY && logFormat === 'pretty' ? progressLine({ write: stderr }, log) : log
+  const log = logListener(await lineWriter(command, logFormat))
+  const shown = logFormat === 'pretty' && isTerminal() ? progressLine(stderr, log) : log
   const listener = (event: JobEvent) => shown('message' in event ? { ...event, message: redact(event.message) } : event)
   try {
     const inKubernetes = process.env['KUBERNETES_SERVICE_HOST'] !== undefined
-    const context = { config, given, inKubernetes, listener, signal: controller.signal, redact }
+    const context = { config, given: options, inKubernetes, listener, signal: controller.signal, redact }
     return await Promise.race([command.run(context), aborted])
   } catch (error) {
     // Whatever broke because of the stop, the stop is what happened.
@@ -114,10 +106,17 @@ async function supervise(
   }
 }
 
+async function lineWriter(command: Command, format: LogFormat): Promise<LineWriter> {
+  if (format === 'pretty') return prettyLines(stderr)
+  if (quick.includes(command)) return jsonLines(stderr)
+  const { pinoLines } = await import('./report/pino.ts')
+  return pinoLines(stderr)
+}
+
 function finish(voice: Voice, { code: bad, document, facts, sentence, text }: Outcome): Promise<never> {
   const code = bad ?? 'ok'
-  if (voice.json) stdout(`${redactedJson(document, redact, 2)}\n`)
-  else if (text !== '') stdout(`${redact(text)}\n`)
+  if (voice.json) stdout.write(`${redactedJson(document, redact, 2)}\n`)
+  else if (text !== '') stdout.write(`${redact(text)}\n`)
   const { exit } = exitCodes[code]
   lastWord(voice, sentence, { code, exit, ...facts })
   return end(exit)
@@ -126,26 +125,23 @@ function finish(voice: Voice, { code: bad, document, facts, sentence, text }: Ou
 function fail(voice: Voice, thrown: unknown): Promise<never> {
   const { code, details, exitCode: exit, hint, message, stack } = asLockkeeperError(thrown)
   if (voice.json)
-    stdout(`${redactedJson({ error: { code, exit, message, hint: hint ?? null, details } }, redact, 2)}\n`)
+    stdout.write(`${redactedJson({ error: { code, exit, message, hint: hint ?? null, details } }, redact, 2)}\n`)
   // Of use to nobody but whoever mends a bug.
   const trace = code === 'internal' ? stack : undefined
   if (voice.logFormat === 'json') {
     const line = { level: 'error', time: new Date().toISOString(), code, exit, msg: message, hint, stack: trace }
-    stderr(`${redactedJson(line, redact)}\n`)
+    stderr.write(`${redactedJson(line, redact)}\n`)
   } else {
     const below = [hint, trace].filter(part => part !== undefined).map(part => `\n  ${part}\n`)
-    stderr(redact(`\nerror: ${message}\n${below.join('')}`))
+    stderr.write(redact(`\nerror: ${message}\n${below.join('')}`))
   }
   lastWord(voice, message, { code, exit, hint })
   return end(exit)
 }
 
-/** Ends the process once what was written has been taken: a pipe that is full takes the rest later. */
 async function end(exit: number): Promise<never> {
-  for (const stream of [process.stdout, process.stderr])
-    await new Promise<void>(resolve => {
-      stream.write('', () => resolve())
-    })
+  await stdout.flushed()
+  await stderr.flushed()
   process.exit(exit)
 }
 
@@ -154,15 +150,19 @@ function lastWord({ terminationLog }: Voice, sentence: string, facts: object): v
   writeTermination(terminationLog, terminationMessage(redact(sentence), clean))
 }
 
-function voiceOf(given: Given, json: boolean): Voice {
+function voiceOf(given: Given['settings'], json: boolean): Voice {
   const said = (name: 'logFormat' | 'terminationLog') => given[name] || process.env[settings[name].env] || undefined
   const wanted = said('logFormat')
-  const usual = process.stderr.isTTY ? 'pretty' : 'json'
   return {
     json,
-    logFormat: wanted === 'json' || wanted === 'pretty' ? wanted : usual,
+    logFormat: wanted === 'json' || wanted === 'pretty' ? wanted : isTerminal() ? 'pretty' : 'json',
     terminationLog: said('terminationLog'),
   }
+}
+
+/** Only a terminal is worth asking Node's stream, which has to be loaded for it. */
+function isTerminal(): boolean {
+  return fstatSync(2).isCharacterDevice() && process.stderr.isTTY
 }
 
 function asLockkeeperError(error: unknown): LockkeeperError {

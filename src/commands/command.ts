@@ -3,6 +3,9 @@ import type { Config, SettingName } from '../config/settings.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Listener } from '../job/events.ts'
 
+/** What every command takes. */
+export const generalSettings = ['timeout', 'logFormat', 'terminationLog'] as const satisfies readonly SettingName[]
+
 /** An option of one command only: what it acts on, or how it shows it. It has no environment variable. */
 export interface CommandOption {
   /** In commander's notation: `--version <version>`. */

@@ -1,31 +1,36 @@
 /** The commands as a program for commander: options from the table of settings, help with examples and exit codes. */
-import { type CommanderError, Option, Command as Program } from 'commander'
-import { optionName, type SettingName, settings } from '../config/settings.ts'
+import { CommanderError, Option, Command as Program } from 'commander'
+import { type SettingName, settings } from '../config/settings.ts'
 import { exitCodes, LockkeeperError } from '../errors.ts'
+import { type Given, given, jsonFlag, settingsOf, type Values } from './arguments.ts'
 import type { Command } from './command.ts'
 
-type Execute = (
-  command: Command,
-  settings: Readonly<Partial<Record<SettingName, string>>>,
-  given: Readonly<Record<string, string | true | undefined>>,
-  json: boolean,
-) => Promise<void>
-
-type Write = (text: string) => unknown
-
-const general: readonly SettingName[] = ['timeout', 'logFormat', 'terminationLog']
+export interface Surroundings {
+  readonly version: string
+  readonly writeOut: (text: string) => void
+  readonly writeErr: (text: string) => void
+  /** What is to be done; rejects with nothing that commander could explain. */
+  readonly execute: (given: Given) => Promise<void>
+}
 
 /**
- * Parsing rejects with a `LockkeeperError` of the code `usage` for what cannot be understood, which is not printed here,
- * and with a `CommanderError` of exit code 0 once help or the version was printed.
+ * Understands arguments, and executes or prints what they ask for.
+ * @throws LockkeeperError `usage` for what cannot be understood, which is not printed here
  */
-export function program(
+export async function runProgram(
+  args: readonly string[],
   commands: readonly Command[],
-  version: string,
-  writeOut: Write,
-  writeErr: Write,
-  execute: Execute,
-): Program {
+  surroundings: Surroundings,
+): Promise<void> {
+  try {
+    await program(commands, surroundings).parseAsync(args, { from: 'user' })
+  } catch (error) {
+    // Help or the version was asked for, and printed.
+    if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
+  }
+}
+
+function program(commands: readonly Command[], { version, writeOut, writeErr, execute }: Surroundings): Program {
   const root = new Program('lockkeeper')
     .description(
       'Before an application starts: lock its SQLite database, back it up, migrate it, validate it, or refuse.',
@@ -65,20 +70,15 @@ function refuse(error: CommanderError, command?: string): never {
   throw new LockkeeperError('usage', message, { hint: shows, cause: error })
 }
 
-function declare(declared: Command, execute: Execute): Program {
+function declare(declared: Command, execute: Surroundings['execute']): Program {
   const { alias, examples, name, options = [], summary } = declared
   const command = new Program(name).summary(summary).description(summary)
   if (alias !== undefined) command.alias(alias)
   for (const { flags, help } of options) command.addOption(new Option(flags, help))
-  const taken = [...declared.settings, ...general]
-  for (const setting of taken) command.addOption(settingOption(setting))
-  command.option('--json', 'one JSON document on standard output, logs on standard error')
+  for (const setting of settingsOf(declared)) command.addOption(settingOption(setting))
+  command.option(jsonFlag, 'one JSON document on standard output, logs on standard error')
   command.addHelpText('after', `\nExamples:\n${exampleLines(examples)}`)
-  command.action(async (values: Record<string, string | boolean | undefined>) => {
-    const given: Record<string, string | true | undefined> = {}
-    for (const { flags } of options) given[optionName(flags)] = values[optionName(flags)] as string | true | undefined
-    await execute(declared, givenSettings(taken, values), given, values['json'] === true)
-  })
+  command.action((values: Values) => execute(given(declared, values)))
   return command
 }
 
@@ -86,20 +86,6 @@ function settingOption(name: SettingName): Option {
   const { env, fallback, flags, help } = settings[name]
   const standard = fallback === undefined || fallback === '' ? '' : `, default ${fallback}`
   return new Option(flags, `${help} (${env}${standard})`)
-}
-
-/** Flags as the text that the environment variable would hold. */
-function givenSettings(names: readonly SettingName[], values: Record<string, string | boolean | undefined>) {
-  const given: Partial<Record<SettingName, string>> = {}
-  for (const name of names) {
-    const { flags } = settings[name]
-    const value = values[optionName(flags)]
-    // Of a flag that begins with --no-, commander keeps the opposite.
-    if (flags.startsWith('--no-')) {
-      if (value === false) given[name] = 'true'
-    } else if (value !== undefined) given[name] = String(value)
-  }
-  return given
 }
 
 function exampleLines(examples: readonly string[]): string {

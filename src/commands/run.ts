@@ -1,3 +1,4 @@
+import { deploy } from '../job/deploy.ts'
 import { changeOutcome } from './change-outcome.ts'
 import { command } from './command.ts'
 import { changeOptions, changeSettings } from './from-config.ts'
@@ -14,7 +15,6 @@ export const run = command({
   settings: [...changeSettings, 'firstInstall', 'adopt'],
   options: [{ flags: '--to <version>', help: 'leave this version applied as the last one' }],
   run: async context => {
-    const { deploy } = await import('../job/deploy.ts')
     const { firstInstall, adopt } = context.config
     const { to } = context.given
     const result = await deploy({

@@ -6,18 +6,19 @@
  * Signals are the parent's business: Ctrl-C in a terminal reaches the whole group, and is ignored here.
  */
 import { once } from 'node:events'
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
+import { readStart } from './files.ts'
 import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
 /** What the parent can ask for: a name, its arguments and its result. */
 export interface Operations {
   /** Up to so many bytes from the beginning of a file. It must not be open: closing it here would let go of its lock. */
-  readStart(path: string, bytes: number): Uint8Array
+  readStart(path: string, bytes: number): Promise<Uint8Array>
   open(options: OpenOptions): void
   all(sql: string, params: readonly Value[]): unknown[]
   exec(sql: string): void
@@ -140,16 +141,6 @@ async function copy(source: OpenOptions, target: string): Promise<void> {
     throw toSqliteError(error)
   } finally {
     from.close()
-  }
-}
-
-function readStart(path: string, bytes: number): Uint8Array {
-  const file = openSync(path, 'r')
-  try {
-    const buffer = Buffer.alloc(bytes)
-    return buffer.subarray(0, readSync(file, buffer, 0, bytes, 0))
-  } finally {
-    closeSync(file)
   }
 }
 

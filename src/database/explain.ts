@@ -1,8 +1,8 @@
 /** What SQLite's result codes mean to a person, and which exit code they lead to. */
-import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type ErrorCode, LockkeeperError } from '../errors.ts'
 import { SqliteError } from './connection.ts'
+import { stat } from './files.ts'
 
 const inUse = 'Something else is using the database; try again when it is done.'
 const owner = 'Run with the user and group that own the file, and on a volume that is mounted for writing.'

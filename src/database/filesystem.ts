@@ -4,9 +4,9 @@
  * and the shared memory of a write-ahead log is not shared; rows vanish without an error
  * (https://www.sqlite.org/howtocorrupt.html, section 2; https://www.sqlite.org/wal.html, "Overview").
  */
-import { readFile, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { LockkeeperError } from '../errors.ts'
+import { fileSystemOf, readText } from './files.ts'
 
 export interface FileSystemPolicy {
   /** Use the database wherever it is. Default false. */
@@ -48,8 +48,8 @@ export async function refuseUnreliable(
 }
 
 async function typeOf(file: string) {
-  return statfs(file)
-    .catch(() => statfs(dirname(file)))
+  return fileSystemOf(file)
+    .catch(() => fileSystemOf(dirname(file)))
     .catch(() => undefined)
 }
 
@@ -61,7 +61,7 @@ export interface Mount {
 
 /** Of `/proc/self/mountinfo`; none where there is no such file. */
 async function mounts(): Promise<Mount[]> {
-  return parseMounts(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''))
+  return parseMounts(await readText('/proc/self/mountinfo').catch(() => ''))
 }
 
 /** See proc_pid_mountinfo(5). */

@@ -1,9 +1,8 @@
 /** Where a database is and what its file says of itself, without opening it through SQLite. */
-import { open, readlink, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
-import { DatabaseProcess } from './child-process.ts'
+import { exactStat, readlink, readStart, realpath, stat } from './files.ts'
 import { type Header, headerBytes, isHotJournal, parseHeader, parseJournal } from './header.ts'
 
 export type { Header } from './header.ts'
@@ -32,7 +31,7 @@ export async function fileSize(path: string): Promise<number | undefined> {
 
 /** Which file a path leads to now: device and inode; undefined when there is none. */
 export async function fileIdentity(path: string): Promise<string | undefined> {
-  const info = await orExplain(stat(path, { bigint: true }).catch(ifMissing), `cannot look at ${path}`)
+  const info = await orExplain(exactStat(path).catch(ifMissing), `cannot look at ${path}`)
   return info === undefined ? undefined : `${info.dev}:${info.ino}`
 }
 
@@ -86,6 +85,7 @@ export async function inspectFile(path: string, { inProcess = false, signal }: I
   const file = await realDatabasePath(path)
   if (inProcess) return inspectWith(file, readStart)
   if (((await sizeOfDatabase(file)) ?? 0) === 0) return inspectWith(file, readStart)
+  const { DatabaseProcess } = await import('./child-process.ts')
   const child = DatabaseProcess.start(signal)
   try {
     return await inspectWith(file, (at, count) => child.readStart(at, count))
@@ -147,17 +147,6 @@ async function journalStart(file: string): Promise<Uint8Array> {
   const journal = `${file}-journal`
   if (((await fileSize(journal)) ?? 0) === 0) return Buffer.alloc(0)
   return orExplain(readStart(journal, headerBytes), `cannot read ${journal}`)
-}
-
-/** Never for a database that this process may have open: closing the file takes away the locks of the whole process. */
-export async function readStart(path: string, bytes: number): Promise<Uint8Array> {
-  const file = await open(path, 'r')
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }
 
 function ifMissing(error: unknown): undefined {

@@ -7,10 +7,10 @@
  * read-only open takes SQLite's own shared lock: in rollback mode that leaves nothing; beside a log with content it may
  * leave the log's index (`-shm`).
  */
-import { stat } from 'node:fs/promises'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
 import { SqliteError } from './connection.ts'
 import { explainOpening, isBusy } from './explain.ts'
+import { exactStat } from './files.ts'
 import { fileSize, fileUri, inspectWith, type Presence, type ReadStart, realDatabasePath } from './location.ts'
 import type { OpenOptions } from './native.ts'
 import { pause } from './pause.ts'
@@ -94,7 +94,7 @@ async function state(file: string): Promise<State> {
   const journal = (await fileSize(`${file}-journal`)) ?? 0
   const atRest = log === 0 && journal === 0
   try {
-    const { ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(file, { bigint: true })
+    const { ino, size, mtimeNs, ctimeNs, ctimeMs } = await exactStat(file)
     const justChanged = Math.abs(Date.now() - Number(ctimeMs)) <= tick
     return { text: [ino, size, mtimeNs, ctimeNs, log, journal].join(' '), atRest, justChanged }
   } catch (error) {

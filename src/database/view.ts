@@ -1,7 +1,7 @@
 /** `view`: a read-only look that changes no byte; see `reading.ts`. */
-import { DatabaseProcess } from './child-process.ts'
 import type { Connection } from './connection.ts'
-import { type InspectOptions, readStart } from './location.ts'
+import { readStart } from './files.ts'
+import type { InspectOptions } from './location.ts'
 import { NativeDatabase, type OpenOptions, workspaceOf } from './native.ts'
 import { readQuietly, type Viewed } from './reading.ts'
 
@@ -31,6 +31,7 @@ export async function viewDatabase<T>(
     }
     return readQuietly(path, here, { readStart, patience, signal })
   }
+  const { DatabaseProcess } = await import('./child-process.ts')
   const child = DatabaseProcess.start(signal)
   try {
     const there = async (open: OpenOptions) => {

@@ -1,18 +1,16 @@
 /** Reads a folder of migrations and checks all of it before anything runs. */
-import type { Dirent } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LockkeeperError, messageOf, systemCode } from '../errors.ts'
 import { mergeDirectives, parseDirectivesFile, type RawDirectives, settled } from './directives.ts'
 import { parseModuleMigration, parseSqlMigration } from './house.ts'
 import type { Migration } from './model.ts'
-import { inspectModules } from './modules.ts'
+import type { ModuleExports } from './modules.ts'
 import { orderMigrations } from './order.ts'
 import { checksumOf, decodeText } from './text.ts'
 
 const directivesFile = 'lockkeeper.json'
-const readAtOnce = 32
 
 /**
  * All migrations of a folder, in the order in which they run. Links are followed (a mounted ConfigMap is made of them);
@@ -22,12 +20,12 @@ const readAtOnce = 32
  * wrong with any of the files.
  */
 export async function loadMigrations(folder: string): Promise<readonly Migration[]> {
-  const entries = await entriesOf(folder)
+  const entries = entriesOf(folder)
   const versions = new Set(entries.map(({ name }) => versionOf(name)))
   const problems: string[] = []
-  const read = await readFiles(folder, entries, problems)
+  const read = readFiles(folder, entries, problems)
   const migrations = await parse(read, problems)
-  const directed = await addDirectives(folder, migrations, versions, problems)
+  const directed = addDirectives(folder, migrations, versions, problems)
   const ordered = orderMigrations(directed, versions)
   problems.push(...ordered.problems)
   if (problems.length > 0)
@@ -38,8 +36,20 @@ export async function loadMigrations(folder: string): Promise<readonly Migration
   return ordered.migrations
 }
 
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  const all = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+function entriesOf(folder: string): Dirent[] {
+  const all = listOf(folder)
+  const entries = all.filter(({ name }) => isMigration(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
+  if (entries.length === 0)
+    throw new LockkeeperError('config', `there is no migration in ${folder}`, {
+      hint: 'Migrations are files such as v001_initial_schema.sql. Name their folder with --migrations or LOCKKEEPER_MIGRATIONS.',
+    })
+  return entries
+}
+
+function listOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
     throw new LockkeeperError('config', `the folder of migrations cannot be read: ${messageOf(error)}`, {
       hint:
         systemCode(error) === 'ENOENT'
@@ -47,13 +57,7 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
           : 'Check its permissions.',
       cause: error,
     })
-  })
-  const entries = all.filter(({ name }) => isMigration(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
-  if (entries.length === 0)
-    throw new LockkeeperError('config', `there is no migration in ${folder}`, {
-      hint: 'Migrations are files such as v001_initial_schema.sql. Name their folder with --migrations or LOCKKEEPER_MIGRATIONS.',
-    })
-  return entries
+  }
 }
 
 function isMigration(name: string): boolean {
@@ -70,37 +74,32 @@ interface SourceFile {
   readonly text: string
 }
 
-async function readFiles(folder: string, entries: readonly Dirent[], problems: string[]): Promise<SourceFile[]> {
+/** One after the other and at once: for small files that is ten times as fast as asking for many and waiting for them. */
+function readFiles(folder: string, entries: readonly Dirent[], problems: string[]): SourceFile[] {
   const files: SourceFile[] = []
-  for (let start = 0; start < entries.length; start += readAtOnce) {
-    const reading = entries.slice(start, start + readAtOnce).map(async entry => {
-      const file = join(folder, entry.name)
-      try {
-        await refuseOther(file, entry)
-        return { name: entry.name, file, text: decodeText(await readFile(file)) }
-      } catch (error) {
-        return { problem: `${file}: ${messageOf(error)}` }
-      }
-    })
-    for (const result of await Promise.all(reading))
-      if ('problem' in result) problems.push(result.problem)
-      else files.push(result)
+  for (const entry of entries) {
+    const file = join(folder, entry.name)
+    try {
+      refuseOther(file, entry)
+      files.push({ name: entry.name, file, text: decodeText(readFileSync(file)) })
+    } catch (error) {
+      problems.push(`${file}: ${messageOf(error)}`)
+    }
   }
   return files
 }
 
 /** A folder of that name is what a container runtime makes where the file that was to be mounted is missing. */
-async function refuseOther(file: string, entry: Dirent): Promise<void> {
+function refuseOther(file: string, entry: Dirent): void {
   if (entry.isFile()) return
-  const info = await stat(file)
+  const info = statSync(file)
   if (info.isDirectory()) throw new Error('it is a folder, not a file: was there nothing to mount?')
   if (!info.isFile()) throw new Error('it is not a regular file')
 }
 
 async function parse(files: readonly SourceFile[], problems: string[]): Promise<Migration[]> {
   const modules = files.filter(({ name }) => !/\.sql$/i.test(name))
-  const found = await inspectModules(modules.map(urlOf))
-  const exports = new Map(modules.map(({ file }, at) => [file, found[at]]))
+  const exports = await exportsOf(modules)
   const migrations: Migration[] = []
   for (const source of files) {
     const { name, file, text } = source
@@ -119,21 +118,29 @@ async function parse(files: readonly SourceFile[], problems: string[]): Promise<
   return migrations
 }
 
+/** By file. */
+async function exportsOf(modules: readonly SourceFile[]): Promise<ReadonlyMap<string, ModuleExports | Error>> {
+  if (modules.length === 0) return new Map()
+  const { inspectModules } = await import('./modules.ts')
+  const found = await inspectModules(modules.map(urlOf))
+  return new Map(modules.map(({ file }, at) => [file, found[at]!]))
+}
+
 /** Its content is part of it, so that a process that runs for long does not get what it imported before. */
 function urlOf({ file, text }: SourceFile): string {
   return `${pathToFileURL(file).href}?checksum=${checksumOf(text)}`
 }
 
-async function addDirectives(
+function addDirectives(
   folder: string,
   migrations: readonly Migration[],
   versions: ReadonlySet<string>,
   problems: string[],
-): Promise<readonly Migration[]> {
+): readonly Migration[] {
   const file = join(folder, directivesFile)
   let more: Map<string, RawDirectives>
   try {
-    more = parseDirectivesFile(decodeText(await readFile(file)))
+    more = parseDirectivesFile(decodeText(readFileSync(file)))
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') problems.push(`${file}: ${messageOf(error)}`)
     return migrations

@@ -1,6 +1,5 @@
-/** Log lines, on standard error: JSON by pino, or plain lines for a person at a terminal. */
-import { pino } from 'pino'
-import type { JobEvent } from '../job/events.ts'
+/** Log lines, on standard error: JSON for machines, or plain lines for a person at a terminal. */
+import type { JobEvent, Listener } from '../job/events.ts'
 
 export type LogFormat = 'json' | 'pretty'
 
@@ -8,42 +7,47 @@ export interface Output {
   write(text: string): void
 }
 
-/** Turns what a job tells into log lines. */
-export function logListener(format: LogFormat, output: Output): (event: JobEvent) => void {
-  const logger = pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
-    { write: line => output.write(format === 'json' ? line : prettyLine(line)) },
-  )
-  return event => {
-    switch (event.kind) {
-      case 'step':
-        logger.info({ step: event.step, ms: Math.round(event.milliseconds * 10) / 10 }, event.message)
-        break
-      case 'warning':
-        logger.warn({ step: event.step }, event.message)
-        break
-      case 'note':
-        logger.info({ step: event.step }, event.message)
-        break
-      case 'progress':
-        // Shown by the progress line of a terminal; in a log it would be noise.
-        break
-    }
-  }
-}
-
-interface Line {
-  readonly level: string
-  readonly time: string
-  readonly step?: string
+export interface LogLine {
+  readonly level: 'info' | 'warn'
+  readonly step: string
+  /** How long the step took. */
   readonly ms?: number
   readonly msg: string
 }
 
+export type LineWriter = (line: LogLine) => void
+
+/** Turns what a job tells into log lines. Progress is none: a terminal shows it in a line of its own. */
+export function logListener(write: LineWriter): Listener {
+  return event => {
+    const line = lineOf(event)
+    if (line !== undefined) write(line)
+  }
+}
+
+function lineOf(event: JobEvent): LogLine | undefined {
+  switch (event.kind) {
+    case 'step':
+      return { level: 'info', step: event.step, ms: Math.round(event.milliseconds * 10) / 10, msg: event.message }
+    case 'warning':
+      return { level: 'warn', step: event.step, msg: event.message }
+    case 'note':
+      return { level: 'info', step: event.step, msg: event.message }
+    case 'progress':
+      return undefined
+  }
+}
+
+/** The lines that `pinoLines` writes, without loading pino. */
+export function jsonLines(output: Output): LineWriter {
+  return ({ level, ...rest }) => output.write(`${JSON.stringify({ level, time: new Date().toISOString(), ...rest })}\n`)
+}
+
 /** `12:04:31  backup    14 chunks, 3 of them new   (0.21 s)` */
-function prettyLine(json: string): string {
-  const { level, time, step = '', ms, msg } = JSON.parse(json) as Line
-  const warning = level === 'warn' ? 'warning: ' : ''
-  const took = ms === undefined ? '' : `  (${ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`})`
-  return `${time.slice(11, 19)}  ${step.padEnd(8)}  ${warning}${msg}${took}\n`
+export function prettyLines(output: Output): LineWriter {
+  return ({ level, step, ms, msg }) => {
+    const warning = level === 'warn' ? 'warning: ' : ''
+    const took = ms === undefined ? '' : `  (${ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`})`
+    output.write(`${new Date().toISOString().slice(11, 19)}  ${step.padEnd(8)}  ${warning}${msg}${took}\n`)
+  }
 }

@@ -1,0 +1,15 @@
+/** Every command, in the order in which help lists them. Loaded where more than the usual command line is wanted. */
+import { backup } from './backup.ts'
+import { backups } from './backups.ts'
+import type { Command } from './command.ts'
+import { history } from './history.ts'
+import { plan } from './plan.ts'
+import { restore } from './restore.ts'
+import { rollback } from './rollback.ts'
+import { run } from './run.ts'
+import { status } from './status.ts'
+import { validate } from './validate.ts'
+
+export { runProgram } from './program.ts'
+
+export const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backup, backups, restore]
