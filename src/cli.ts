@@ -45,8 +45,6 @@ const stderr = directOutput(2, () => process.stderr)
 // Node's own notices are no message of ours, and a person reads standard error.
 process.removeAllListeners('warning')
 
-// Should nothing be left that could finish the command, its end is a bug, and not the word that all went well.
-process.exitCode = exitCodes.internal.exit
 const plain = plainArguments(args, quick)
 void (plain === undefined ? understand() : execute(plain))
 
@@ -67,6 +65,8 @@ async function understand(): Promise<void> {
 }
 
 async function execute(given: Given): Promise<void> {
+  // Should nothing be left that could finish the command, its end is a bug, and not the word that all went well.
+  process.exitCode = exitCodes.internal.exit
   const voice = voiceOf(given.settings, given.json)
   try {
     const config = resolveSettings(settingsOf(given.command), given.settings, process.env)
