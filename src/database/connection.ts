@@ -43,6 +43,8 @@ export interface Guard {
   readonly ownTransactions: boolean
   /** Tables of the main database that it may read and not change: Lockkeeper's own record. Default none. */
   readonly reserved?: readonly string[]
+  /** The transaction that it begins is ended by what is run next. Default false: leaving one open is an error. */
+  readonly staysOpen?: boolean
 }
 
 /** Which function of which migration module to call. */

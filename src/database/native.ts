@@ -91,7 +91,7 @@ export class NativeDatabase {
     try {
       await work(guarded)
       guarded.check()
-      if (guard.ownTransactions && !more && this.#db.isTransaction)
+      if (guard.ownTransactions && !guard.staysOpen && !more && this.#db.isTransaction)
         throw new SqliteError('the migration has left a transaction open: its COMMIT is missing', generalError)
       return guarded.touched()
     } catch (error) {

@@ -6,6 +6,7 @@ import { LockkeeperError, messageOf } from '../errors.ts'
 import { type Assessment, type AssessOptions, assess, pendingOf } from '../migrations/assess.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import type { Migration } from '../migrations/model.ts'
+import { progressOf } from '../migrations/progress.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
 import { formatBytes } from '../units.ts'
 import type { DriftOptions } from '../validation/drift.ts'
@@ -38,6 +39,10 @@ export async function look(
 ): Promise<Look> {
   const assessment = await assess(connection, migrations)
   const pending = pendingOf(assessment, migrations, options)
+  if (assessment.bookkeeping.rows.some(row => progressOf(row) !== undefined)) {
+    const { refuseToGoOn } = await import('../migrations/resume.ts')
+    refuseToGoOn(assessment)
+  }
   if (assessment.kind !== 'managed') return { assessment, pending, warnings: [] }
   const own = bookkeepingTables(assessment.bookkeeping)
   const { fingerprint } = assessment.bookkeeping

@@ -1,6 +1,7 @@
 /** A change of the database as data: what is to be run in one transaction, and what came of it. */
 import type { Runnable } from '../migrations/apply.ts'
 import type { Actor, MigrationRow } from '../migrations/bookkeeping.ts'
+import type { Progress } from '../migrations/progress.ts'
 import type { RowCounts } from '../migrations/rows.ts'
 import type { Schema } from '../schema/read.ts'
 import type { DriftOptions } from '../validation/drift.ts'
@@ -14,6 +15,8 @@ export interface ChangeStep {
   readonly allowRowLoss: readonly string[] | 'any'
   /** The row that says that it was done, given how long it took in milliseconds. */
   record(milliseconds: number): MigrationRow
+  /** How far it came when it was begun and stopped; undefined: it is to begin. */
+  readonly progress?: Progress | undefined
 }
 
 export interface Change {
@@ -51,8 +54,10 @@ export interface Changed {
 }
 
 /** What became of the database; what a person can do depends on it. */
-export function aftermath({ transaction }: Change, { backupId }: ChangeContext): string {
+export function aftermath({ steps, transaction }: Change, { backupId }: ChangeContext): string {
   if (transaction) return 'Everything was rolled back.'
-  const back = backupId === null ? 'there is no backup of it' : `the backup ${backupId} has what was there before`
+  const [step] = steps
+  const id = step?.progress === undefined ? backupId : step.progress.backup
+  const back = id === null ? 'there is no backup of it' : `the backup ${id} has what was there before`
   return `It is committed all the same, for it runs outside a transaction; ${back}.`
 }

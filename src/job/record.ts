@@ -10,9 +10,12 @@ import {
   readEvents,
   recordEvent,
   recordMigration,
+  recordProgress,
+  recordStop,
 } from '../migrations/bookkeeping.ts'
+import type { Progress } from '../migrations/progress.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
-import type { Change, ChangeContext } from './model.ts'
+import type { Change, ChangeContext, ChangeStep } from './model.ts'
 
 export interface Recorded {
   /** Rows for versions that a database had when it was taken over. */
@@ -93,12 +96,14 @@ export async function recordFailure(
   await createBookkeeping(db, table)
   for (const row of adopted) await recordMigration(db, table, row)
   if (culprit !== undefined && change.action === 'migrate')
-    await recordMigration(db, table, {
-      ...culprit.record(0),
-      status: 'failed',
-      error_message: failed.error_message,
-      metadata_json: change.transaction ? null : JSON.stringify({ committed: error.code === 'invalid' }),
-    })
+    if (change.transaction)
+      await recordMigration(db, table, {
+        ...culprit.record(0),
+        status: 'failed',
+        error_message: failed.error_message,
+        metadata_json: null,
+      })
+    else await recordStop(db, table, culprit.runnable.version, failed.error_message)
   await recordEvent(db, failed)
   await db.exec('COMMIT')
 }
@@ -110,21 +115,26 @@ function isSameFailure(a: Omit<EventRow, 'id'>, b: Omit<EventRow, 'id'>): boolea
 
 /**
  * Records that a migration begins which commits by itself: killed in the middle, it must not look like one that never ran.
+ * One that is to be taken back stays applied until it is.
  */
 export async function recordBeginning(
   db: Workspace,
-  { steps }: Change,
+  change: Change,
+  step: ChangeStep,
+  progress: Progress,
   adopted: readonly MigrationRow[],
-  { backupId, table }: ChangeContext,
+  { table }: ChangeContext,
 ): Promise<void> {
   await db.exec('BEGIN IMMEDIATE')
   await createBookkeeping(db, table)
   for (const row of adopted) await recordMigration(db, table, row)
-  for (const step of steps) {
-    const error_message = `begun at ${new Date().toISOString()} and not ended; it commits statement by statement`
-    const metadata_json = JSON.stringify({ begun: true, backup: backupId })
-    await recordMigration(db, table, { ...step.record(0), status: 'failed', error_message, metadata_json })
-  }
+  if (change.action === 'migrate')
+    await recordMigration(db, table, {
+      ...step.record(0),
+      status: 'failed',
+      error_message: `begun at ${progress.begunAt} and not ended; it commits by itself`,
+    })
+  await recordProgress(db, table, step.runnable.version, progress)
   await db.exec('COMMIT')
 }
 

@@ -3,9 +3,10 @@
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
-import { appliedVersions } from '../migrations/bookkeeping.ts'
+import { appliedVersions, type MigrationRow } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
+import { progressOf, withoutProgress } from '../migrations/progress.ts'
 import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
 import { locate } from './locate.ts'
 import { unchanged } from './look.ts'
@@ -85,7 +86,8 @@ async function* plan(
       steps: group.map(({ row, runnable }) => ({
         runnable,
         allowRowLoss: allowRowLoss ? 'any' : [],
-        record: () => ({ ...row, status: 'rolled_back', rollback_applied: 1, rollback_at: new Date().toISOString() }),
+        record: () => takenBack(row),
+        progress: progressOf(row),
       })),
       transaction: group[0]?.directives.transaction ?? true,
       foreignKeys: group[0]?.directives.foreignKeys ?? false,
@@ -94,6 +96,11 @@ async function* plan(
       toLevel: levelOf(left),
     }
   }
+}
+
+function takenBack(row: MigrationRow): MigrationRow {
+  const metadata_json = withoutProgress(row.metadata_json)
+  return { ...row, metadata_json, status: 'rolled_back', rollback_applied: 1, rollback_at: new Date().toISOString() }
 }
 
 function groupsOf(downs: readonly Down[]): Down[][] {

@@ -2,11 +2,12 @@
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { upOf } from '../migrations/apply.ts'
-import { levelOf } from '../migrations/assess.ts'
+import { type Assessment, levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
 import { appliedRow } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
+import { progressOf } from '../migrations/progress.ts'
 import { recordTable } from '../migrations/record-table.ts'
 import { adoptable, refuseUnadopted } from './adopt.ts'
 import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
@@ -108,7 +109,7 @@ async function migrate(
   if (empty) await refuseDamaged(db, options.database)
   const backup = empty ? null : await wayBack(db, options, 'pre-migration')
   await confirm()
-  const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, options.signal)
+  const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, assessment, options.signal)
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
   return carryOut(db, options, {
     confirm,
@@ -126,8 +127,12 @@ async function* plan(
   migrations: readonly Migration[],
   applied: readonly Migration[],
   pending: readonly Migration[],
+  { bookkeeping }: Assessment,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Change> {
+  const rows = new Map(bookkeeping.rows.map(row => [row.version, row]))
+  const progress = ({ directives, version }: Migration) =>
+    directives.transaction ? undefined : progressOf(rows.get(version))
   const batches = batchesOf(pending)
   if (batches.length === 0) batches.push({ migrations: [], transaction: true, foreignKeys: false })
   const done = new Set(applied)
@@ -141,6 +146,7 @@ async function* plan(
         runnable: upOf(migration),
         allowRowLoss: migration.directives.allowRowLoss,
         record: milliseconds => appliedRow(migration, new Date(), milliseconds),
+        progress: progress(migration),
       })),
       transaction: batch.transaction,
       foreignKeys: batch.foreignKeys,

@@ -56,34 +56,35 @@ export async function applyScript(
   { reserved = [] }: ApplyOptions = {},
 ): Promise<Applied> {
   const guard: Guard = { ownTransactions: !runnable.inTransaction, reserved }
-  await workspace.exec(defaults)
-  const { touched, ...applied } =
-    runnable.script.kind === 'module'
-      ? await applyModule(workspace, runnable, runnable.script, guard)
-      : await applySql(workspace, runnable, runnable.script, guard)
-  await workspace.exec(defaults)
-  await dropTemporary(workspace)
-  const tables = touched.filter(name => name !== counters)
-  return { ...applied, touched: tables, setsCounters: tables.length < touched.length }
+  const { script } = runnable
+  return settingUp(workspace, () =>
+    script.kind === 'module'
+      ? applyModule(workspace, runnable, script, guard)
+      : applySql(workspace, runnable, script, guard),
+  )
 }
 
-/** See `Workspace.run`. */
-const counters = 'sqlite_sequence'
-
-type Ran = Omit<Applied, 'setsCounters'>
+/** Takes care that nothing outlives the migration but what it does to the database. */
+export async function settingUp<T>(workspace: Workspace, work: () => Promise<T>): Promise<T> {
+  await workspace.exec(defaults)
+  const result = await work()
+  await workspace.exec(defaults)
+  await dropTemporary(workspace)
+  return result
+}
 
 async function applyModule(
   workspace: Workspace,
   runnable: Runnable,
   { call }: Extract<Script, { kind: 'module' }>,
   guard: Guard,
-): Promise<Ran> {
+): Promise<Applied> {
   const before = new Set(await tableNames(workspace))
   try {
     const touched = await workspace.runScript(call, guard)
     // What was renamed by a function cannot be read anywhere: its new name is new.
     const made = (await tableNames(workspace)).filter(name => !before.has(name))
-    return { touched: [...new Set([...touched, ...made])], renames: new Map(), leftOut: [] }
+    return applied({ renames: new Map(), renamed: [], leftOut: [] }, [...touched, ...made])
   } catch (error) {
     throw failure(runnable.version, error, `${runnable.file} (${call.function})`)
   }
@@ -92,20 +93,36 @@ async function applyModule(
 async function applySql(
   workspace: Workspace,
   runnable: Runnable,
-  { sql, line }: Extract<Script, { kind: 'sql' }>,
+  script: Extract<Script, { kind: 'sql' }>,
   guard: Guard,
-): Promise<Ran> {
-  let program: Program
+): Promise<Applied> {
+  const program = readProgram(runnable, script)
+  const touched: string[] = []
+  for (const part of partsOf(program.steps)) touched.push(...(await runPart(workspace, runnable, part, guard)))
+  return applied(program, touched)
+}
+
+/** @throws LockkeeperError `failed` for what can be seen to be wrong without running it */
+export function readProgram(
+  { file, inTransaction, version }: Runnable,
+  { line, sql }: Extract<Script, { kind: 'sql' }>,
+): Program {
   try {
-    program = programOf(sql, line, runnable.inTransaction)
+    return programOf(sql, line, inTransaction)
   } catch (error) {
-    throw failure(runnable.version, error, runnable.file)
+    throw failure(version, error, file)
   }
-  const touched = new Map<string, string>()
-  for (const part of partsOf(program.steps))
-    for (const table of await runPart(workspace, runnable, part, guard)) touched.set(fold(table), table)
-  for (const { from, to } of program.renamed) if (touched.has(from) && !touched.has(to)) touched.set(to, to)
-  return { touched: [...touched.values()], renames: program.renames, leftOut: program.leftOut }
+}
+
+/** See `Workspace.run`. */
+const counters = 'sqlite_sequence'
+
+/** @param touched as `Workspace.run` returns it */
+export function applied({ leftOut, renamed, renames }: Omit<Program, 'steps'>, touched: readonly string[]): Applied {
+  const tables = new Map(touched.map(table => [fold(table), table]))
+  const setsCounters = tables.delete(counters)
+  for (const { from, to } of renamed) if (tables.has(from) && !tables.has(to)) tables.set(to, to)
+  return { touched: [...tables.values()], renames, leftOut, setsCounters }
 }
 
 /** Steps that can be sent together; one that may have to be tried in another way stands alone. */
@@ -119,7 +136,8 @@ function partsOf(steps: readonly Step[]): Step[][] {
   return parts
 }
 
-async function runPart(
+/** Runs steps together; the end of a rebuild, which stands alone, in the legacy way if need be. */
+export async function runPart(
   workspace: Workspace,
   runnable: Runnable,
   steps: readonly Step[],

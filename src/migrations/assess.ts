@@ -4,6 +4,7 @@ import { LockkeeperError } from '../errors.ts'
 import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
 import type { Migration } from './model.ts'
 import { compareVersions } from './order.ts'
+import { progressOf } from './progress.ts'
 
 export interface Assessment {
   /**
@@ -65,7 +66,7 @@ export function pendingOf(
 ): readonly Migration[] {
   refuseNewer(assessment, migrations)
   const pending = cutAt(assessment, migrations, to)
-  const problems = [...historyProblems(assessment, migrations), ...lossProblems(assessment, pending)]
+  const problems = [...historyProblems(assessment, migrations), ...haltProblems(assessment)]
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
@@ -100,17 +101,13 @@ function* historyProblems(assessment: Assessment, migrations: readonly Migration
   }
 }
 
-/**
- * A migration that commits by itself and then failed its check has done what it did; run again, it would pass, for the
- * rows are gone already. Once the file says that this is meant, it is another file.
- */
-function* lossProblems({ bookkeeping }: Assessment, pending: readonly Migration[]): Generator<string> {
-  for (const { checksum, directives, version } of pending) {
-    if (directives.transaction) continue
-    const row = bookkeeping.rows.find(candidate => candidate.version === version)
-    if (row?.status !== 'failed' || row.checksum !== checksum) continue
-    if ((JSON.parse(row.metadata_json ?? '{}') as { committed?: boolean }).committed === true)
-      yield `${version} ran outside a transaction at ${row.applied_at}, and what it did failed its check: ${row.error_message}. Restore the backup made before it, or say in the file that this is meant`
+/** One that is half taken back is neither applied nor gone. */
+function* haltProblems({ bookkeeping }: Assessment): Generator<string> {
+  for (const row of bookkeeping.rows) {
+    const progress = progressOf(row)
+    if (progress?.direction !== 'down') continue
+    const { version } = row
+    yield `${version} is half taken back: its down, begun at ${progress.begunAt}, was stopped after ${progress.done} statements. Finish that first: lockkeeper rollback --version ${version}`
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import type { Migration } from './model.ts'
+import type { Progress } from './progress.ts'
 
 export const eventsTable = 'schema_migration_events'
 export const ownName = 'schema_migrations'
@@ -188,6 +189,30 @@ export async function createBookkeeping(connection: Connection, table: string): 
 /** Writes the row of a version, in place of an earlier one. */
 export async function recordMigration(connection: Connection, table: string, row: MigrationRow): Promise<void> {
   await insert(connection, `INSERT OR REPLACE INTO ${table}`, row)
+}
+
+/** Notes how far a migration has come; its row is there. */
+export async function recordProgress(
+  connection: Connection,
+  table: string,
+  version: string,
+  progress: Progress,
+): Promise<void> {
+  await connection.all(
+    `UPDATE main.${table} SET metadata_json = json_set(coalesce(metadata_json, '{}'), '$.progress', json(?)) WHERE version = ?`,
+    JSON.stringify(progress),
+    version,
+  )
+}
+
+/** Notes why a migration stopped that had begun; how far it came stays as it is noted. */
+export async function recordStop(
+  connection: Connection,
+  table: string,
+  version: string,
+  message: string | null,
+): Promise<void> {
+  await connection.all(`UPDATE main.${table} SET error_message = ? WHERE version = ?`, message, version)
 }
 
 export async function recordEvent(connection: Connection, event: Omit<EventRow, 'id'>): Promise<void> {

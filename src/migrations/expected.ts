@@ -9,13 +9,19 @@ import type { Migration } from './model.ts'
 
 /**
  * The schema after all of them; of none, an empty one.
+ * @param halted one that was stopped in the middle, as the part of it that has run
  * @throws LockkeeperError `failed` when one of them does not run on an empty database.
  */
-export function expectedSchema(migrations: readonly Migration[], signal?: AbortSignal): Promise<Schema> {
+export function expectedSchema(
+  migrations: readonly Migration[],
+  signal?: AbortSignal,
+  halted?: Migration,
+): Promise<Schema> {
   return replaySchema(
     () => openFor(migrations, signal),
     async memory => {
       for (const migration of migrations) await replay(memory, migration)
+      if (halted !== undefined) await replay(memory, halted)
     },
   )
 }

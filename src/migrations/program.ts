@@ -15,6 +15,10 @@ export interface Step {
   readonly sql: string
   /** Line of the file, from 1. */
   readonly line: number
+  /** Which statement of the text it comes from, from 0. */
+  readonly statement: number
+  /** See `Statement.head`. */
+  readonly head?: readonly string[]
   /** The end of a rebuild: what SQLite refuses of it with its modern rename is to be done with the legacy one. */
   readonly orLegacy?: true
 }
@@ -47,11 +51,12 @@ export function programOf(text: string, firstLine: number, inTransaction: boolea
   const changes = statements.flatMap(({ change }) => change ?? [])
   let done = 0
   let legacy = false
-  for (const { statement, change } of statements) {
-    const step = { sql: statement.sql, line: firstLine + statement.line - 1 }
+  for (const [at, { statement, change }] of statements.entries()) {
+    const { head, sql } = statement
+    const step = { sql, line: firstLine + statement.line - 1, statement: at, head }
     const why = superfluous(statement, inTransaction)
     if (why !== undefined) {
-      leftOut.push({ ...step, why })
+      leftOut.push({ sql, line: step.line, why })
       continue
     }
     legacy = legacyAlterTable(statement) ?? legacy
@@ -76,7 +81,13 @@ function renaming(
   at: number,
 ): Step[] {
   if (makesRoom(rename, changes.slice(at + 1))) {
-    const legacy = (value: string) => ({ ...step, sql: `PRAGMA legacy_alter_table = ${value}` })
+    const { line, statement } = step
+    const legacy = (value: string) => ({
+      sql: `PRAGMA legacy_alter_table = ${value}`,
+      line,
+      statement,
+      head: ['ALTER'],
+    })
     return [legacy('ON'), step, legacy('OFF')]
   }
   return [wasVacated(rename.to, changes.slice(0, at)) ? { ...step, orLegacy: true } : step]

@@ -4,6 +4,8 @@ import type { Runnable } from './apply.ts'
 import type { MigrationRow } from './bookkeeping.ts'
 import type { Directives, Migration, Script } from './model.ts'
 import { compareVersions } from './order.ts'
+import { progressOf } from './progress.ts'
+import { refuseOtherBeginning } from './resume.ts'
 import { split } from './split.ts'
 
 /** This one, everything after this one, or so many. */
@@ -102,11 +104,15 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
   const { version } = row
   const migration = migrations.find(candidate => candidate.version === version)
   const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
-  const down = (file: string, script: Script): Down => ({
-    row,
-    directives: { transaction, foreignKeys },
-    runnable: { version, file, script, inTransaction: transaction },
-  })
+  const down = (file: string, script: Script): Down => {
+    const progress = progressOf(row)
+    if (progress !== undefined) refuseOtherBeginning(`the down of ${version}`, script, progress)
+    return {
+      row,
+      directives: { transaction, foreignKeys },
+      runnable: { version, file, script, inTransaction: transaction },
+    }
+  }
   if (migration?.down !== undefined && undoes(migration.down, migration.up)) return down(migration.file, migration.down)
   const kept = row.down_sql === null ? undefined : ({ kind: 'sql', sql: row.down_sql, line: 1 } as const)
   if (kept !== undefined && undoes(kept)) return down(`stored down of ${version}`, kept)

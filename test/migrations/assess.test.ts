@@ -6,6 +6,7 @@ import {
   type MigrationRow,
   readBookkeeping,
   recordMigration,
+  recordProgress,
   type Status,
 } from '../../src/migrations/bookkeeping.ts'
 import type { Migration } from '../../src/migrations/model.ts'
@@ -153,25 +154,23 @@ describe('a history that does not fit is refused:', () => {
     expect(await pending(applied, folder, { outOfOrder: 'allow' })).toEqual(['v2'])
   })
 
-  it('a migration that committed by itself what failed its check, until its file says that this is meant', async () => {
-    const alone = migration('v1', { directives: { transaction: false } })
-    const failed = (metadata: object | undefined): MigrationRow => ({
-      ...appliedRow(alone, new Date(), 1, metadata),
-      status: 'failed',
-      error_message: 't would lose rows',
-    })
-    const pendingAfter = async (metadata: object | undefined, file = alone) => {
-      const db = await database([])
-      await recordMigration(db, 'schema_migrations', failed(metadata))
-      return pendingOf(await assess(db, [file]), [file], { outOfOrder: 'fail' })
-    }
-    const error = await refusalOf(pendingAfter({ committed: true }))
+  it('a migration that is half taken back', async () => {
+    const db = await database(folder)
+    const progress = {
+      direction: 'down',
+      begunAt: 'then',
+      backup: null,
+      done: 2,
+      prefix: '',
+      rows: {},
+      counters: {},
+      sound: true,
+    } as const
+    await recordProgress(db, 'schema_migrations', 'v2', progress)
+    const error = await refusalOf(assess(db, folder).then(seen => pendingOf(seen, folder, { outOfOrder: 'fail' })))
     expect(error.details['problems']).toEqual([
-      expect.stringMatching(/^v1 ran outside a transaction at .* what it did failed its check: t would lose rows\./),
+      'v2 is half taken back: its down, begun at then, was stopped after 2 statements. Finish that first: lockkeeper rollback --version v2',
     ])
-    expect(await pendingAfter({ committed: false })).toEqual([alone])
-    const meant = { ...alone, checksum: 'another' }
-    expect(await pendingAfter({ committed: true }, meant)).toEqual([meant])
   })
 
   it('all of it in one message', async () => {

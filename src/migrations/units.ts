@@ -1,0 +1,106 @@
+/**
+ * A migration that commits by itself, cut into what commits at once: a statement, or everything from its own BEGIN to its
+ * COMMIT. After each unit how far it has come is written down, in the very transaction of the unit wherever there can be
+ * one, so that a kill leaves both or neither.
+ */
+import { LockkeeperError } from '../errors.ts'
+import { Cursor } from '../schema/cursor.ts'
+import { significantTokens } from '../schema/tokens.ts'
+import type { Step } from './program.ts'
+
+export interface Unit {
+  readonly steps: readonly Step[]
+  /**
+   * - `statement`: gets a transaction around it
+   * - `transaction`: its own, from BEGIN (or SAVEPOINT) to COMMIT (or RELEASE); the last step commits
+   * - `undone`: the same with a ROLLBACK at its end
+   * - `bare`: cannot be in a transaction, as VACUUM and most pragmas; done twice it does no more than once
+   */
+  readonly kind: 'statement' | 'transaction' | 'undone' | 'bare'
+  /** So many statements of the script are done once it is. */
+  readonly end: number
+}
+
+/**
+ * @param steps of a program that does not run inside Lockkeeper's transaction
+ * @throws LockkeeperError `invalid` for a temporary table outside of a transaction of the file's own: a kill would lose it
+ */
+export function unitsOf(steps: readonly Step[], version: string, file: string): Unit[] {
+  const units: Unit[] = []
+  let own: Step[] = []
+  /** Savepoints that are open; BEGIN counts as one. */
+  let depth = 0
+  for (const group of stepsByStatement(steps)) {
+    const [{ head = [], statement }] = group as [Step, ...Step[]]
+    const end = statement + 1
+    const effect = effectOn(depth, head)
+    if (depth === 0 && effect === 0) {
+      if (head[0] === 'CREATE' && isTemporary(group[0]!.sql)) throw lostByKill(version, file, group[0]!)
+      units.push({ steps: group, kind: isBare(head) ? 'bare' : 'statement', end })
+      continue
+    }
+    own.push(...group)
+    depth += effect
+    if (depth > 0) continue
+    units.push({ steps: own, kind: head[0] === 'ROLLBACK' ? 'undone' : 'transaction', end })
+    own = []
+    depth = 0
+  }
+  // Refused when the program was read; SQLite would say that it was left open.
+  if (own.length > 0) units.push({ steps: own, kind: 'bare', end: own.at(-1)!.statement + 1 })
+  return units
+}
+
+/** Settings of the connection that what follows relies on: they are gone after a kill, and made again before it goes on. */
+export function settingsBefore(steps: readonly Step[], done: number): Step[] {
+  return steps.filter(
+    ({ head = [], statement }) => statement < done && head[0] === 'PRAGMA' && settings.test(head.join(' ')),
+  )
+}
+
+const settings =
+  /\b(AUTO_VACUUM|CASE_SENSITIVE_LIKE|DEFER_FOREIGN_KEYS|FOREIGN_KEYS|IGNORE_CHECK_CONSTRAINTS|LEGACY_ALTER_TABLE|PAGE_SIZE|RECURSIVE_TRIGGERS)$/
+
+function stepsByStatement(steps: readonly Step[]): Step[][] {
+  const groups: Step[][] = []
+  for (const step of steps) {
+    const last = groups.at(-1)
+    if (last?.[0]?.statement === step.statement) last.push(step)
+    else groups.push([step])
+  }
+  return groups
+}
+
+/** How a statement changes the number of open transactions and savepoints. */
+function effectOn(depth: number, [first, second = '', third = '']: readonly string[]): number {
+  if (first === 'BEGIN' || first === 'SAVEPOINT') return 1
+  if (first === 'COMMIT' || first === 'END') return -depth || -1
+  if (first === 'ROLLBACK') return second === 'TO' || (second === 'TRANSACTION' && third === 'TO') ? 0 : -depth || -1
+  return first === 'RELEASE' ? -1 : 0
+}
+
+function isBare([first]: readonly string[]): boolean {
+  return first === 'VACUUM' || first === 'PRAGMA' || first === 'ATTACH' || first === 'DETACH'
+}
+
+function isTemporary(sql: string): boolean {
+  const cursor = new Cursor(significantTokens(sql))
+  if (!cursor.takes('CREATE')) return false
+  if (cursor.takes('TEMP') || cursor.takes('TEMPORARY')) return true
+  // What is made: TABLE, VIRTUAL TABLE, UNIQUE INDEX, ...
+  if (!cursor.takes('VIRTUAL')) cursor.takes('UNIQUE')
+  cursor.skip()
+  if (cursor.takes('IF', 'NOT')) cursor.takes('EXISTS')
+  return cursor.word() === 'TEMP' && cursor.takes('.')
+}
+
+function lostByKill(version: string, file: string, { line }: Step): LockkeeperError {
+  return new LockkeeperError(
+    'invalid',
+    `${version} makes something temporary at ${file}:${line}, and commits by itself: stopped in the middle, what it holds would be lost`,
+    {
+      hint: 'Nothing of it was run. Put what needs it between BEGIN and COMMIT, or use an ordinary table and drop it at the end.',
+      details: { version },
+    },
+  )
+}

@@ -1,0 +1,191 @@
+/** Migrations that commit by themselves (`transaction: off`): stopped in the middle, mended, gone on with. */
+import { describe, expect, test } from 'vitest'
+import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
+import { pythonSql } from '../support/peers.ts'
+import { shop } from '../support/shop.ts'
+import { applicationOf, journalModeOf, traceOf, type Workplace } from '../support/workplace.ts'
+
+const off = (up: string, down = 'SELECT 1;') => `-- transaction: off\n-- migrate:up\n${up}\n-- migrate:down\n${down}\n`
+const metadata = (place: Workplace, version: string) =>
+  JSON.parse(
+    String(place.query(`SELECT metadata_json AS m FROM schema_migrations WHERE version = '${version}'`)[0]?.['m']),
+  )
+
+describe('a statement that fails', () => {
+  async function stopped() {
+    const place = await shop()
+    place.migration(
+      'v002_alone',
+      off(
+        "INSERT INTO customers VALUES (4, 'Radia');\nALTER TABLE orders ADD COLUMN price;\nINSERT INTO nowhere VALUES (1);",
+      ),
+    )
+    expectRefused(await place.run(['run']), 1, /v002_alone\.sql:5/, 'nowhere')
+    return place
+  }
+
+  test('leaves what came before it, and says how far it came', async () => {
+    const place = await stopped()
+    expect(applicationOf(place.database).rows['customers']).toHaveLength(4)
+    expect(metadata(place, 'v002_alone').progress).toMatchObject({
+      direction: 'up',
+      done: 2,
+      backup: place.backups()[0],
+    })
+    expect((await place.run(['status'])).stdout).toMatch(/pending +v002_alone/)
+  })
+
+  test('is gone on from once it is mended: what has run does not run again', async () => {
+    const place = await stopped()
+    place.migration(
+      'v002_alone',
+      off(
+        "INSERT INTO customers VALUES (4, 'Radia');\nALTER TABLE orders ADD COLUMN price;\nUPDATE orders SET price = 5;",
+      ),
+    )
+    const ran = await place.run(['run'])
+    expectOk(ran)
+    expect(messagesOf(ran, 'migrate').join('\n')).toMatch(
+      /v002_alone, begun at .*, goes on after its first 2 statements/,
+    )
+    expect(place.query('SELECT count(*) AS n, sum(price) AS price FROM orders')).toEqual([{ n: 4, price: 20 }])
+    expect(place.query("SELECT status, metadata_json FROM schema_migrations WHERE version = 'v002_alone'")).toEqual([
+      { status: 'applied', metadata_json: null },
+    ])
+    expect((await place.run(['run'])).stdout).toContain('Nothing to do')
+  })
+
+  test.each([
+    ['its first statements are others now', off('ALTER TABLE orders ADD COLUMN price;'), 'begins with others'],
+    [
+      'it is to run in a transaction now',
+      off("INSERT INTO customers VALUES (4, 'Radia');\nALTER TABLE orders ADD COLUMN price;").replace(
+        '-- transaction: off\n',
+        '',
+      ),
+      'transaction: off',
+    ],
+  ])('is not gone on from where %s', async (_, text, culprit) => {
+    const place = await stopped()
+    place.migration('v002_alone', text)
+    const before = [traceOf(place.volume), traceOf(place.repository)]
+    expectRefused(await place.run(['run']), 65, 'v002_alone', culprit)
+    expect([traceOf(place.volume), traceOf(place.repository)]).toEqual(before)
+  })
+})
+
+describe('a loss of rows', () => {
+  test('is committed, and stops every deploy until it is allowed; the backup before it is named', async () => {
+    const place = await shop()
+    const delete2 = 'DELETE FROM orders WHERE id > 2;'
+    place.migration('v002_alone', off(delete2))
+    expectRefused(await place.run(['run']), 65, 'orders had 4 rows and would have 2', place.backups()[0] ?? 'a backup')
+    const [backup] = place.backups()
+    for (let time = 0; time < 2; time++)
+      expectRefused(await place.run(['run']), 65, 'orders had 4 rows and would have 2', backup!)
+    place.migration('v002_alone', `-- allow-row-loss: orders\n${off(delete2)}`)
+    expectOk(await place.run(['run']))
+    expect(applicationOf(place.database).rows['orders']).toHaveLength(2)
+  })
+
+  test('before it was stopped is found at its end', async () => {
+    const place = await shop()
+    place.migration('v002_alone', off('DELETE FROM orders WHERE id > 2;\nINSERT INTO nowhere VALUES (1);'))
+    expectRefused(await place.run(['run']), 1, 'nowhere')
+    place.migration('v002_alone', off('DELETE FROM orders WHERE id > 2;\nCREATE TABLE carts (n);'))
+    expectRefused(await place.run(['run']), 65, 'orders had 4 rows and would have 2')
+  })
+
+  test('and so is a row without its parent', async () => {
+    const place = await shop()
+    place.migration(
+      'v002_alone',
+      off('UPDATE orders SET customer_id = 77 WHERE id = 1;\nINSERT INTO nowhere VALUES (1);'),
+    )
+    expectRefused(await place.run(['run']), 1, 'nowhere')
+    place.migration('v002_alone', off('UPDATE orders SET customer_id = 77 WHERE id = 1;\nCREATE TABLE carts (n);'))
+    expectRefused(await place.run(['run']), 65, '1 row of orders refer by customer_id')
+  })
+})
+
+test('something temporary is refused before anything of it runs', async () => {
+  const place = await shop()
+  const before = applicationOf(place.database)
+  place.migration('v002_alone', off('CREATE TABLE carts (n);\nCREATE TEMP TABLE t AS SELECT * FROM orders;'))
+  expectRefused(await place.run(['run']), 65, /v002_alone\.sql:4/, 'temporary')
+  expect(applicationOf(place.database)).toEqual(before)
+})
+
+test('page size, journal mode and VACUUM work that way', async () => {
+  const place = await shop({ mode: 'wal' })
+  place.migration('v002_alone', off('PRAGMA journal_mode = DELETE;\nPRAGMA page_size = 8192;\nVACUUM;'))
+  expectOk(await place.run(['run']))
+  expect(place.query('PRAGMA page_size')).toEqual([{ page_size: 8192 }])
+  expect(journalModeOf(place.database)).toBe('rollback')
+  place.migration('v003_alone', off('PRAGMA journal_mode = WAL;'))
+  expectOk(await place.run(['run']))
+  expect(journalModeOf(place.database)).toBe('wal')
+  expect(applicationOf(place.database).rows['orders']).toHaveLength(4)
+})
+
+describe('a down that commits by itself and fails', () => {
+  async function half() {
+    const place = await shop()
+    place.migration(
+      'v002_alone',
+      off(
+        'CREATE TABLE carts (n);\nCREATE TABLE baskets (n);',
+        'DROP TABLE baskets;\nDROP TABLE nowhere;\nDROP TABLE carts;',
+      ),
+    )
+    expectOk(await place.run(['run']))
+    expectRefused(await place.run(['rollback', '--steps', '1']), 1, /v002_alone\.sql:7/, 'nowhere')
+    return place
+  }
+
+  test('leaves the migration applied and half taken back, which stops a deploy', async () => {
+    const place = await half()
+    expect(Object.keys(applicationOf(place.database).rows)).toEqual(['carts', 'customers', 'orders'])
+    expectRefused(
+      await place.run(['run']),
+      65,
+      'v002_alone is half taken back',
+      'lockkeeper rollback --version v002_alone',
+    )
+  })
+
+  test('is gone on from by the next rollback', async () => {
+    const place = await half()
+    pythonSql(place.database, 'CREATE TABLE nowhere (n)')
+    expectOk(await place.run(['rollback', '--version', 'v002_alone']))
+    expect(Object.keys(applicationOf(place.database).rows)).toEqual(['customers', 'orders'])
+    expect(place.query("SELECT status, metadata_json FROM schema_migrations WHERE version = 'v002_alone'")).toEqual([
+      { status: 'rolled_back', metadata_json: null },
+    ])
+    expectOk(await place.run(['run']))
+    expect(Object.keys(applicationOf(place.database).rows)).toEqual(['baskets', 'carts', 'customers', 'orders'])
+  })
+})
+
+test('killed again and again, every statement takes effect exactly once', async () => {
+  const place = await shop()
+  const count = 200
+  const inserts = Array.from({ length: count }, (_, n) => `INSERT INTO numbers VALUES (${n});`)
+  place.migration('v002_alone', off(`CREATE TABLE numbers (n);\n${inserts.join('\n')}`))
+  let kills = 0
+  for (let wait = 50; ; wait *= 2) {
+    const running = place.start(['run'])
+    await running.shows('pre-migration')
+    const timer = setTimeout(() => running.process.kill('SIGKILL'), wait)
+    const ran = await running.done
+    clearTimeout(timer)
+    if (ran.signal === 'SIGKILL') kills++
+    else {
+      expectOk(ran)
+      break
+    }
+    expect(kills).toBeLessThan(10)
+  }
+  expect(kills).toBeGreaterThan(0)
+  expect(place.query('SELECT count(*) AS n, count(DISTINCT n) AS d FROM numbers')).toEqual([{ n: count, d: count }])
+})
