@@ -8,7 +8,7 @@
  */
 
 import { createHash, hash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { compress } from './chunk-object.ts'
 import { chunksInFlight, forEach, inOrder } from './concurrency.ts'
@@ -28,33 +28,45 @@ export interface FileChunks {
 
 const digestBytes = 32
 
+/**
+ * What a file is read through. Inside an application the file of its database must not be opened in its process, for
+ * closing it would take away the application's own locks; then this is another process that reads it.
+ */
+export interface ByteSource {
+  /** Fills the buffer from a position in the file. @returns how many bytes came, perhaps fewer; 0 at the end of the file */
+  read(buffer: Buffer, position: number): Promise<number>
+}
+
 /** A file that does not change as long as this is open. Close it. */
 export class ChunkedFile {
   readonly path: string
-  readonly #handle: FileHandle
+  readonly #source: ByteSource | FileHandle
   readonly #chunkSize: number
   readonly #bytes: number
+  readonly #state: string
 
-  private constructor(path: string, handle: FileHandle, chunkSize: number, bytes: number) {
+  private constructor(path: string, source: ByteSource | FileHandle, chunkSize: number, { size, state }: FileState) {
     this.path = path
-    this.#handle = handle
+    this.#source = source
     this.#chunkSize = chunkSize
-    this.#bytes = bytes
+    this.#bytes = size
+    this.#state = state
   }
 
-  /** Rejects with `missing`, `denied` or `io` when the file cannot be opened. */
-  static async open(path: string, chunkSize: number): Promise<ChunkedFile> {
+  /**
+   * Rejects with `missing`, `denied` or `io` when the file cannot be opened.
+   * @param through default: this process
+   */
+  static async open(path: string, chunkSize: number, through?: ByteSource): Promise<ChunkedFile> {
     try {
-      const handle = await open(path, 'r')
-      const { size } = await handle.stat()
-      return new ChunkedFile(path, handle, chunkSize, size)
+      return new ChunkedFile(path, through ?? (await open(path, 'r')), chunkSize, await stateOf(path))
     } catch (error) {
       throw explainSystemError(error, `cannot read ${path} for a backup`)
     }
   }
 
-  close(): Promise<void> {
-    return this.#handle.close()
+  async close(): Promise<void> {
+    if ('fd' in this.#source) await this.#source.close()
   }
 
   /** Bytes of the chunk at a position. */
@@ -116,9 +128,9 @@ export class ChunkedFile {
     const start = position * this.#chunkSize
     try {
       for (let read = 0; read < length; ) {
-        const { bytesRead } = await this.#handle.read(buffer, read, length - read, start + read)
-        if (bytesRead === 0) throw this.#changed()
-        read += bytesRead
+        const bytes = await this.#readAt(buffer.subarray(read, length), start + read)
+        if (bytes === 0) throw this.#changed()
+        read += bytes
       }
     } catch (error) {
       throw explainSystemError(error, `cannot read ${this.path} for a backup`)
@@ -126,8 +138,16 @@ export class ChunkedFile {
     return buffer.subarray(0, length)
   }
 
+  async #readAt(buffer: Buffer, position: number): Promise<number> {
+    if (!('fd' in this.#source)) return this.#source.read(buffer, position)
+    return (await this.#source.read(buffer, 0, buffer.byteLength, position)).bytesRead
+  }
+
   async #unchanged(): Promise<void> {
-    if ((await this.#handle.stat()).size !== this.#bytes) throw this.#changed()
+    const { state } = await stateOf(this.path).catch((error: unknown) => {
+      throw explainSystemError(error, `cannot read ${this.path} for a backup`)
+    })
+    if (state !== this.#state) throw this.#changed()
   }
 
   #changed(): LockkeeperError {
@@ -136,6 +156,18 @@ export class ChunkedFile {
       details: { path: this.path },
     })
   }
+}
+
+interface FileState {
+  readonly size: number
+  /** Changes when the file is written or another one takes its place. */
+  readonly state: string
+}
+
+/** By path, which leaves the locks of a process alone. */
+async function stateOf(path: string): Promise<FileState> {
+  const { dev, ino, mtimeNs, size } = await stat(path, { bigint: true })
+  return { size: Number(size), state: [dev, ino, size, mtimeNs].join(' ') }
 }
 
 function* range(count: number): Iterable<number> {

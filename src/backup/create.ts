@@ -15,7 +15,7 @@
 
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { listIds, newestManifest } from './catalog.ts'
-import { ChunkedFile, type FileChunks } from './chunks.ts'
+import { type ByteSource, ChunkedFile, type FileChunks } from './chunks.ts'
 import { backupId, formatVersion, largest, manifestKey, parseBackupId, type Tier, tiers } from './format.ts'
 import { announce, removeExpiredIntents } from './intents.ts'
 import {
@@ -68,6 +68,8 @@ export interface BackupOptions {
    * has it already. Default: nothing can have.
    */
   readonly confirm?: () => Promise<unknown>
+  /** What the file is read through. Default: this process. */
+  readonly through?: ByteSource
 }
 
 export interface BackupResult {
@@ -100,7 +102,7 @@ export async function createBackup(
   const compose = composer(repository, facts, at)
   checkFacts(compose)
   signal?.throwIfAborted()
-  const file = await ChunkedFile.open(path, repository.chunkSize)
+  const file = await ChunkedFile.open(path, repository.chunkSize, options.through)
   try {
     const chunks = await file.hash((bytes, total) => onProgress({ phase: 'reading', bytes, total }), signal)
     const ids = await listIds(repository)

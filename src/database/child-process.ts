@@ -87,9 +87,14 @@ export class DatabaseProcess implements Workspace {
     return this.#call('close')
   }
 
-  /** See `Operations.readStart`. */
+  /** See `Operations.readBytes`. */
+  readBytes(path: string, position: number, bytes: number): Promise<Uint8Array> {
+    return this.#call('readBytes', path, position, bytes)
+  }
+
+  /** The same from the beginning. */
   readStart(path: string, bytes: number): Promise<Uint8Array> {
-    return this.#call('readStart', path, bytes)
+    return this.readBytes(path, 0, bytes)
   }
 
   all<T extends object>(sql: string, ...params: readonly Value[]): Promise<T[]> {

@@ -12,13 +12,13 @@ import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
-import { readStart } from './files.ts'
+import { readBytes } from './files.ts'
 import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
 /** What the parent can ask for: a name, its arguments and its result. */
 export interface Operations {
-  /** Up to so many bytes from the beginning of a file. It must not be open: closing it here would let go of its lock. */
-  readStart(path: string, bytes: number): Promise<Uint8Array>
+  /** Up to so many bytes of a file. It must not be open: closing it here would let go of its lock. */
+  readBytes(path: string, position: number, bytes: number): Promise<Uint8Array>
   open(options: OpenOptions): void
   all(sql: string, params: readonly Value[]): unknown[]
   exec(sql: string): void
@@ -67,9 +67,9 @@ function serve(): void {
     return database
   }
   const operations: Operations = {
-    readStart: (path, bytes) => {
+    readBytes: (path, position, bytes) => {
       if (database !== undefined) throw new Error('a database is open in this process')
-      return readStart(path, bytes)
+      return readBytes(path, position, bytes)
     },
     open: options => {
       database?.close()

@@ -42,15 +42,20 @@ export async function readText(path: string): Promise<string> {
   return readFileSync(path, 'utf8')
 }
 
+/** Up to so many bytes from the beginning of a file; see `readBytes`. */
+export function readStart(path: string, bytes: number): Promise<Uint8Array> {
+  return readBytes(path, 0, bytes)
+}
+
 /**
- * Up to so many bytes from the beginning of a file. Never for a database that this process may have open: closing the
- * file takes away the locks of the whole process.
+ * Up to so many bytes of a file. Never for a database that this process may have open: closing the file takes away the
+ * locks of the whole process.
  */
-export async function readStart(path: string, bytes: number): Promise<Uint8Array> {
+export async function readBytes(path: string, position: number, bytes: number): Promise<Uint8Array> {
   const file = openSync(path, 'r')
   try {
-    const buffer = Buffer.alloc(bytes)
-    return buffer.subarray(0, readSync(file, buffer, 0, bytes, 0))
+    const buffer = Buffer.allocUnsafeSlow(bytes)
+    return buffer.subarray(0, readSync(file, buffer, 0, bytes, position))
   } finally {
     closeSync(file)
   }

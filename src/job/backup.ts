@@ -54,6 +54,7 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
       const described = await describe(connection, presence.header)
       return await withRepository(settings, database, { create: true }, repository =>
         save(repository, copy, connection, described, {
+          inProcess: true,
           tiers,
           actor,
           listener,

@@ -161,10 +161,11 @@ function unreadable(target: string, reason: string): LockkeeperError {
 async function saveBefore(
   child: Connection,
   repository: Repository,
-  { actor, listener, signal, target }: RestoreOptions & { readonly target: string },
+  { actor, listener, signal, target, viewInProcess = false }: RestoreOptions & { readonly target: string },
 ): Promise<string> {
   const described = await describeDatabase(child)
   const { id } = await save(repository, target, child, described, {
+    inProcess: viewInProcess,
     tiers: ['pre-restore'],
     actor,
     listener,

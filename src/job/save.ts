@@ -4,6 +4,7 @@ import { listIds, newestManifest } from '../backup/catalog.ts'
 import { type BackupFacts, type BackupResult, createBackup } from '../backup/create.ts'
 import type { Tier } from '../backup/format.ts'
 import { openRepository, type Repository } from '../backup/repository.ts'
+import { readElsewhere } from '../database/bytes.ts'
 import type { Connection } from '../database/connection.ts'
 import { explainSqliteError } from '../database/explain.ts'
 import type { Header } from '../database/location.ts'
@@ -55,6 +56,8 @@ export interface SaveOptions {
   readonly actor: Actor
   readonly listener: Listener
   readonly signal?: AbortSignal
+  /** See `JobOptions.viewInProcess`; true for a private copy. Default false. */
+  readonly inProcess?: boolean
 }
 
 /** What a manifest says of a database, read through a connection to it. */
@@ -100,37 +103,36 @@ export async function save(
   options: SaveOptions,
 ): Promise<BackupResult> {
   const start = performance.now()
-  const { listener, signal, actor, note, tiers } = options
+  const { listener, signal, actor, note, tiers, inProcess = false } = options
   const damaged = findDamage(connection).catch((error: unknown) => {
     throw explainSqliteError(error, `cannot check the database ${file}`)
   })
   // Where the backup fails first, that is what is told.
   damaged.catch(() => {})
+  const facts = {
+    ...described,
+    tiers,
+    ...(note === undefined ? {} : { note }),
+    engine: engineVersions(),
+    by: originOf(actor),
+    damaged,
+  }
   // The process that holds the lock answers as long as it lives.
   const confirm = () => connection.all('SELECT 1')
-  const result = await createBackup(
-    repository,
-    file,
-    {
-      ...described,
-      tiers,
-      ...(note === undefined ? {} : { note }),
-      engine: engineVersions(),
-      by: originOf(actor),
-      damaged,
-    },
-    {
-      ...(signal === undefined ? {} : { signal }),
-      reuseIfUnchanged: true,
-      confirm,
-      onProgress: ({ bytes, total }) =>
-        listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
-    },
-  ).catch(async (error: unknown) => {
-    // Whatever failed once the lock was gone, that it is gone is what happened.
-    await confirm()
-    throw error
+  const reader = inProcess ? undefined : readElsewhere(file, signal)
+  const result = await createBackup(repository, file, facts, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(reader === undefined ? {} : { through: reader }),
+    reuseIfUnchanged: true,
+    confirm,
+    onProgress: ({ bytes, total }) => listener({ kind: 'progress', step: 'backup', done: bytes, total, unit: 'bytes' }),
   })
+    .catch(async (error: unknown) => {
+      // Whatever failed once the lock was gone, that it is gone is what happened.
+      await confirm()
+      throw error
+    })
+    .finally(() => reader?.close())
   listener({
     kind: 'step',
     step: 'backup',
@@ -181,7 +183,7 @@ export async function hasBackups(
  * @throws LockkeeperError `invalid` when the database is damaged; the backup is kept all the same
  */
 export async function wayBack(db: Connection, options: JobOptions, tier: Tier): Promise<string | null> {
-  const { actor, database, listener, signal } = options
+  const { actor, database, listener, signal, viewInProcess = false } = options
   const settings = repositoryOf(options)
   if (settings === undefined) {
     await refuseDamaged(db, database)
@@ -191,6 +193,7 @@ export async function wayBack(db: Connection, options: JobOptions, tier: Tier): 
   const described = await describeDatabase(db)
   return withRepository(settings, database, { create: true }, async repository => {
     const { id, manifest } = await save(repository, database, db, described, {
+      inProcess: viewInProcess,
       tiers: [tier],
       actor,
       listener,
