@@ -17,6 +17,7 @@ import { fetchBackup } from '../src/backup/fetch.ts'
 import { openRepository } from '../src/backup/repository.ts'
 import { findBackup } from '../src/backup/select.ts'
 import { verifyBackup } from '../src/backup/verify.ts'
+import { WorkingCopy } from '../src/backup/working-copy.ts'
 import { fileStore } from '../src/storage/file.ts'
 
 const run = promisify(execFile)
@@ -66,8 +67,9 @@ async function step(name: string, folder: string): Promise<void> {
   let stored = ''
   if (name === 'fetch') await fetchBackup(repository, await latest(), join(folder, 'fetched.db'))
   else if (name === 'verify') {
-    const inspect = async () => ({ how: 'not at all', problems: [] })
-    await verifyBackup(repository, await latest(), { inspect, folder, by: facts.by })
+    const inspect = async () => ({ how: 'not at all', problems: [], notes: [] })
+    const copy = new WorkingCopy(join(folder, 'copy.db'))
+    await verifyBackup(repository, await latest(), { inspect, copy, by: facts.by })
   } else {
     const result = await createBackup(repository, database, facts)
     stored = `, stored ${result.stored.chunks} chunks, ${(result.stored.bytes / 1e6).toFixed(1)} MB`

@@ -15,8 +15,12 @@ import type { Repository } from './repository.ts'
 import { invalid } from './untrusted.ts'
 
 export interface AssembleOptions {
-  /** Gets the plain bytes of each chunk, in order, and where they belong. The next one waits for it. */
-  readonly onChunk: (plain: Uint8Array, offset: number) => Promise<void>
+  /** Gives the plain bytes of a chunk that need not be fetched, and undefined for any other. Default: all are fetched. */
+  readonly have?: (key: string, offset: number, length: number) => Promise<Buffer | undefined>
+  /** Reads a list that names so many chunks. Default: `readList`. */
+  readonly list?: (key: string, lines: number) => Promise<readonly string[] | undefined>
+  /** Gets the plain bytes of each chunk, in order, where they belong and its key. The next one waits for it. */
+  readonly onChunk: (plain: Uint8Array, offset: number, key: string) => Promise<void>
   /** Gets what is missing or damaged, each object once. Whoever does not want to go on throws. */
   readonly onProblem: (problem: ObjectProblem) => void
   readonly onProgress: OnProgress
@@ -27,8 +31,10 @@ export interface AssembleOptions {
 export async function assemble(
   repository: Repository,
   { database, chunks }: Manifest,
-  { onChunk, onProblem, onProgress, signal }: AssembleOptions,
+  options: AssembleOptions,
 ): Promise<string | undefined> {
+  const { have = async () => undefined, onChunk, onProblem, onProgress, signal } = options
+  const { list: readNames = (key: string, lines: number) => readList(repository.store, key, lines) } = options
   const complained = new Set<string>()
   const complain = (problem: ObjectProblem) => {
     if (complained.has(problem.key)) return
@@ -40,9 +46,15 @@ export async function assemble(
   let last: { readonly key: string; readonly plain: Promise<Buffer | ObjectProblem> } | undefined
   const fetched = inOrder(names(), chunksInFlight(chunks.size), async ({ key, position }) => {
     signal?.throwIfAborted()
-    if (last?.key !== key) last = { key, plain: readable(key, () => readChunk(repository.store, key, chunks.size)) }
     const offset = position * chunks.size
-    return { key, offset, length: Math.min(chunks.size, database.bytes - offset), plain: await last.plain }
+    const length = Math.min(chunks.size, database.bytes - offset)
+    if (last?.key !== key) {
+      const plain = readable(key, async () => {
+        return (await have(key, offset, length)) ?? readChunk(repository.store, key, chunks.size)
+      })
+      last = { key, plain }
+    }
+    return { key, offset, length, plain: await last.plain }
   })
   for await (const { key, offset, length, plain } of fetched) {
     if (!Buffer.isBuffer(plain)) complain(plain)
@@ -50,7 +62,7 @@ export async function assemble(
       complain(damagedObject(key, invalid(key, `holds ${plain.byteLength} bytes where ${length} belong`)))
     } else {
       whole.update(plain)
-      await onChunk(plain, offset)
+      await onChunk(plain, offset, key)
     }
     onProgress({ phase: 'fetching', bytes: offset + length, total: database.bytes })
   }
@@ -64,9 +76,9 @@ export async function assemble(
     }
   }
 
-  async function namesIn(list: string, lines: number): Promise<string[]> {
-    const keys = await readable(list, () => readList(repository.store, list, lines))
-    if (Array.isArray(keys)) return keys
+  async function namesIn(list: string, lines: number): Promise<readonly string[]> {
+    const keys = await readable(list, () => readNames(list, lines))
+    if (!('problem' in keys)) return keys
     complain(keys)
     return []
   }

@@ -13,7 +13,7 @@ import { type BackupName, idInKey, largest, manifestKey, parseBackupId } from '.
 import { type Manifest, parseManifest } from './manifest.ts'
 import { readObject, twice } from './objects.ts'
 import type { Repository } from './repository.ts'
-import { invalid } from './untrusted.ts'
+import { invalid, isUnreadable } from './untrusted.ts'
 
 /** What the names of its objects say about a backup. */
 export interface ListedBackup {
@@ -161,11 +161,8 @@ function compareIds(a: string, b: string): number {
 }
 
 /** The problem that an unreadable object is; what the store rejects with is thrown on. */
-function problemOf(error: unknown, key?: string): CatalogProblem {
-  if (!(error instanceof LockkeeperError)) throw error
-  const object = error.details['object']
-  // A newer format is `config`, and so is much that a store may complain of.
-  if (error.code !== 'invalid' && (error.code !== 'config' || object === undefined)) throw error
-  const named = key ?? object
+export function problemOf(error: unknown, key?: string): CatalogProblem {
+  if (!isUnreadable(error)) throw error
+  const named = key ?? error.details['object']
   return { key: typeof named === 'string' ? named : '', message: error.message }
 }

@@ -45,8 +45,8 @@ export interface BackupFacts {
   readonly pinned?: boolean
   readonly database: DatabaseFacts
   readonly schema: SchemaFacts
-  /** Rows by table, where they were counted. */
-  readonly tables?: Readonly<Record<string, number>>
+  /** Rows by table, counted while its bytes are read. Default: they were not counted. */
+  readonly tables?: Manifest['tables'] | Promise<Manifest['tables']>
   readonly engine: Engine
   readonly by: Origin
   /** Why the database is damaged, found out while its bytes are read; then the backup never counts as good. Default: it is not. */
@@ -119,8 +119,8 @@ export async function createBackup(
       await options.confirm?.()
       intent.check()
       const { stored, lists } = placed
-      const damaged = await facts.damaged
-      const manifest = await publish(repository, sequence => compose({ sequence, chunks, stored, lists, damaged }))
+      const found = { chunks, stored, lists, damaged: await facts.damaged, tables: await facts.tables }
+      const manifest = await publish(repository, sequence => compose({ sequence, ...found }))
       await removeExpiredIntents(repository)
       return { id: manifest.id, manifest, stored, reused: { chunks: chunks.distinct.size - placed.placed } }
     } finally {
@@ -140,11 +140,12 @@ type Compose = (found: {
   readonly stored: Manifest['stored']
   readonly lists: readonly string[]
   readonly damaged?: string | undefined
+  readonly tables?: Manifest['tables']
 }) => Manifest
 
 function composer(repository: Repository, facts: BackupFacts, at: Date): Compose {
   const ordered = tiers.filter(tier => facts.tiers.includes(tier))
-  return ({ sequence, chunks, stored, lists, damaged }) =>
+  return ({ sequence, chunks, stored, lists, damaged, tables }) =>
     sealManifest({
       format: formatVersion,
       id: backupId({ sequence, createdAt: at, tiers: ordered, level: facts.schema.level }),
@@ -158,7 +159,7 @@ function composer(repository: Repository, facts: BackupFacts, at: Date): Compose
       chunks: { size: repository.chunkSize, count: chunks.count, lists },
       stored,
       schema: facts.schema,
-      ...(facts.tables === undefined ? {} : { tables: facts.tables }),
+      ...(tables === undefined ? {} : { tables }),
       engine: facts.engine,
       by: facts.by,
       damaged: damaged === undefined ? false : { reason: damaged.slice(0, longestReason) },

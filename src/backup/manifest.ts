@@ -75,7 +75,7 @@ export interface Manifest {
   readonly stored: { readonly chunks: number; readonly bytes: number }
   readonly schema: SchemaFacts
   /** Rows by table, where they were counted. */
-  readonly tables?: Readonly<Record<string, number>>
+  readonly tables?: Readonly<Record<string, number>> | undefined
   readonly engine: Engine
   readonly by: Origin
   /** A backup of a damaged database is kept, but never counts as good. */

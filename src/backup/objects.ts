@@ -37,7 +37,12 @@ export function putJson(
   key: string,
   value: { readonly [field: string]: Json | undefined },
 ): Promise<'stored' | 'exists'> {
-  return store.putIfAbsent(key, jsonBytes({ ...value, sha256: sealOf(value) }))
+  return store.putIfAbsent(key, jsonBytes(sealed(value)))
+}
+
+/** With its hash in it. */
+export function sealed(value: { readonly [field: string]: Json | undefined }): Json {
+  return { ...value, sha256: sealOf(value) }
 }
 
 /** What reads as damaged is read once more before that is believed: a bit may have been lost on the way only. */

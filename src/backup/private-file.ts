@@ -49,7 +49,8 @@ async function openNew(path: string): Promise<FileHandle> {
   }
 }
 
-async function checkRoom(path: string, bytes: number): Promise<void> {
+/** Rejects with `io` unless the volume of this path has so many bytes left. */
+export async function checkRoom(path: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await statfs(dirname(path))
   const free = bavail * bsize
   if (bytes <= free) return
@@ -59,7 +60,8 @@ async function checkRoom(path: string, bytes: number): Promise<void> {
   })
 }
 
-async function writeAll(handle: FileHandle, part: Uint8Array, offset: number): Promise<void> {
+/** Writes all of it, in as many goes as it takes. */
+export async function writeAll(handle: FileHandle, part: Uint8Array, offset: number): Promise<void> {
   for (let written = 0; written < part.byteLength; ) {
     written += (await handle.write(part, written, part.byteLength - written, offset + written)).bytesWritten
   }

@@ -6,9 +6,11 @@
 import { randomUUID } from 'node:crypto'
 import { LockkeeperError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
-import { defaultChunkSize, formatVersion, largest, largestChunkSize, smallestChunkSize } from './format.ts'
-import { putJson, readJson } from './objects.ts'
-import { Untrusted } from './untrusted.ts'
+import { jsonBytes } from './canonical.ts'
+import { defaultChunkSize, formatVersion, idInKey, largest, largestChunkSize, smallestChunkSize } from './format.ts'
+import { type Manifest, parseManifest } from './manifest.ts'
+import { putJson, readJson, readObject, sealed } from './objects.ts'
+import { isUnreadable, Untrusted } from './untrusted.ts'
 
 export interface Repository {
   readonly store: ObjectStore
@@ -20,6 +22,11 @@ export interface Repository {
   readonly chunkSize: number
   /** ISO 8601, UTC. */
   readonly created: string
+  /**
+   * Why `repository.json` cannot be read, a sentence; then all of this is what the newest manifest says. Undefined when
+   * all is well.
+   */
+  readonly salvaged?: string
 }
 
 export interface OpenOptions {
@@ -37,14 +44,19 @@ const key = 'repository.json'
 const idPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /**
- * Opens a repository, or makes one. Rejects with
+ * Opens a repository, or makes one. Where `repository.json` is lost or damaged, but there are backups, whoever does not
+ * `create` one gets what their manifests say, so that they can be looked at and restored. Rejects with
  * - `missing` when there is none, nothing else either, and none is to be made: no backup yet;
  * - `config` when the place holds other objects, or another database's backups, or a newer format;
  * - `invalid` when `repository.json` is damaged;
  * - whatever the store rejects with.
  */
 export async function openRepository(store: ObjectStore, options: OpenOptions): Promise<Repository> {
-  const repository = (await read(store)) ?? (await make(store, options))
+  const read = readRepository(store).catch(error => {
+    if (!isUnreadable(error) || error.code !== 'invalid') throw error
+    return salvage(store, options, error)
+  })
+  const repository = (await read) ?? (await make(store, options))
   if (repository.databaseName === options.databaseName || options.allowOtherDatabase === true) return repository
   throw new LockkeeperError(
     'config',
@@ -56,7 +68,7 @@ export async function openRepository(store: ObjectStore, options: OpenOptions): 
   )
 }
 
-async function read(store: ObjectStore): Promise<Repository | undefined> {
+async function readRepository(store: ObjectStore): Promise<Repository | undefined> {
   const where = `${store.url}/${key}`
   const json = await readJson(store, key, largest.repository, where)
   if (json === undefined) return undefined
@@ -76,16 +88,17 @@ async function read(store: ObjectStore): Promise<Repository | undefined> {
 async function make(store: ObjectStore, options: OpenOptions): Promise<Repository> {
   for await (const { key: other } of store.list('')) {
     // Perhaps somebody made it between the two looks, and this is already theirs.
-    const made = await read(store)
+    const made = await readRepository(store)
     if (made !== undefined) return made
-    throw new LockkeeperError(
+    const error = new LockkeeperError(
       'config',
       `${store.url} is not a backup repository: it has no ${key}, but it has ${other}`,
       {
-        hint: 'Is this the right bucket, prefix or folder? A new repository needs an empty one. If backups were made here, their repository.json is gone: put it back (docs/repository-format.md says what it holds).',
+        hint: 'Is this the right bucket, prefix or folder? A new repository needs an empty one.',
         details: { repository: store.url, found: other },
       },
     )
+    return salvage(store, options, error)
   }
   if (!options.create) {
     throw new LockkeeperError('missing', `there is no backup yet: ${store.url} is empty`, {
@@ -106,8 +119,44 @@ async function make(store: ObjectStore, options: OpenOptions): Promise<Repositor
   if ((await putJson(store, key, { format: formatVersion, ...made })) === 'stored') return { store, ...made }
   // Somebody else was first: theirs is the repository.
   return (
-    (await read(store)) ?? refuse(new LockkeeperError('storage', `${store.url}/${key} is there, but cannot be read`))
+    (await readRepository(store)) ??
+    refuse(new LockkeeperError('storage', `${store.url}/${key} is there, but cannot be read`))
   )
+}
+
+/**
+ * What the newest readable manifest says of a repository whose `repository.json` is lost or damaged, for whoever only
+ * reads. Whoever would write is told how to put it back; without a manifest it is `error`.
+ */
+async function salvage(
+  store: ObjectStore,
+  { create }: Pick<OpenOptions, 'create'>,
+  error: LockkeeperError,
+): Promise<Repository> {
+  const manifest = await anyManifest(store)
+  if (manifest === undefined) throw error
+  const { chunks, createdAt, database, repository: id } = manifest
+  const facts = { id, databaseName: database.name, chunkSize: chunks.size, created: createdAt }
+  const text = Buffer.from(jsonBytes(sealed({ format: formatVersion, ...facts })))
+    .toString()
+    .trim()
+  const hint = `Its backups are there, and can be listed, verified and restored. For new ones store this line as ${key}: ${text}`
+  if (create) throw new LockkeeperError('config', error.message, { hint, cause: error, details: error.details })
+  return { store, ...facts, salvaged: `${error.message}. ${hint}` }
+}
+
+async function anyManifest(store: ObjectStore): Promise<Manifest | undefined> {
+  const keys: string[] = []
+  for await (const { key } of store.list('backups/')) if (idInKey(key) !== undefined) keys.push(key)
+  for (const manifestKey of keys.reverse()) {
+    try {
+      const bytes = await readObject(store, manifestKey, largest.manifest)
+      if (bytes !== undefined) return parseManifest(bytes, manifestKey)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+    }
+  }
+  return undefined
 }
 
 function isChunkSize(size: number): boolean {

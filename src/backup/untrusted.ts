@@ -150,6 +150,13 @@ function parseJson(bytes: Uint8Array, where: string): Json {
   }
 }
 
+/** Whether an error says that an object cannot be understood, rather than that the store cannot be reached. */
+export function isUnreadable(error: unknown): error is LockkeeperError {
+  if (!(error instanceof LockkeeperError)) return false
+  // A newer format is `config`, and so is much that a store may complain of.
+  return error.code === 'invalid' || (error.code === 'config' && error.details['object'] !== undefined)
+}
+
 /** What is wrong with an object of the repository. */
 export function invalid(key: string, complaint: string, cause?: unknown): LockkeeperError {
   return new LockkeeperError('invalid', `${key}: ${complaint}`, {

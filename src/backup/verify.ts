@@ -4,20 +4,15 @@
  * the next backup stores them again instead of relying on them.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { explainSystemError } from '../errors.ts'
-import { assemble } from './assemble.ts'
-import type { Backup } from './catalog.ts'
+import { LockkeeperError } from '../errors.ts'
+import { type Backup, readManifest } from './catalog.ts'
 import { type Check, recordCheck } from './checks.ts'
-import { wrongWhole } from './fetch.ts'
-import { isContentKey } from './format.ts'
+import { isContentKey, manifestKey } from './format.ts'
 import type { Manifest, Origin } from './manifest.ts'
-import { mark } from './marks.ts'
-import { writePrivateFile } from './private-file.ts'
-import type { OnProgress } from './progress.ts'
-import type { ObjectProblem } from './recheck.ts'
+import { mark, readMarks } from './marks.ts'
+import { damagedObject, type ObjectProblem } from './recheck.ts'
 import type { Repository } from './repository.ts'
+import type { BecomeOptions, WorkingCopy } from './working-copy.ts'
 
 /** What was found by looking into the database. */
 export interface Inspection {
@@ -25,59 +20,60 @@ export interface Inspection {
   readonly how: string
   /** What is wrong, a sentence each; empty when all is well. */
   readonly problems: readonly string[]
+  /** What is worth knowing besides, a sentence each. */
+  readonly notes: readonly string[]
 }
 
-export interface VerifyOptions {
+export interface VerifyOptions extends BecomeOptions {
   /**
-   * Looks into the database at this path, a private copy in rollback mode or WAL mode as it was backed up, that is
-   * deleted afterwards. Called only when every object is there and right. What it rejects with, `verifyBackup` rejects with.
+   * Looks into the database at this path, a private copy in rollback mode or WAL mode as it was backed up; it may change
+   * it. Called only when every object is there and right. What it rejects with, `verifyBackup` rejects with.
    */
   readonly inspect: (path: string) => Promise<Inspection>
-  /** An existing folder with room for the database. */
-  readonly folder: string
+  /** Where the database is put together. */
+  readonly copy: WorkingCopy
   readonly by: Origin
   /** Default `verification`. */
   readonly kind?: Check['kind']
-  readonly signal?: AbortSignal
-  readonly onProgress?: OnProgress
 }
 
 export interface VerifyReport {
   readonly check: Check
-  /** Key of the record of this check. */
-  readonly recorded: string
+  /** Key of the record of this check; or why it could not be stored: not everybody who may read may write. */
+  readonly recorded: string | LockkeeperError
   /** Every object that is missing or damaged. */
   readonly objects: readonly ObjectProblem[]
+  /** Chunks that were fetched: not those that the copy had from another backup. */
+  readonly fetched: number
   /** Undefined when objects were missing or damaged, so that there was nothing to look into. */
   readonly inspection: Inspection | undefined
 }
 
 /**
- * Checks one backup. A bad one is a result, not a failure; it rejects when the store does, when the folder has no room
- * (`io`), with what `inspect` rejects with, and with the reason of the signal. Then nothing is recorded.
+ * Checks one backup; undefined when it was removed meanwhile. A bad one is a result, not a failure; it rejects when the
+ * store does, when there is no room for the copy (`io`), with what `inspect` rejects with, and with the reason of the
+ * signal. Then nothing is recorded.
  */
 export async function verifyBackup(
   repository: Repository,
   backup: Pick<Backup, 'manifest'>,
   options: VerifyOptions,
-): Promise<VerifyReport> {
+): Promise<VerifyReport | undefined> {
   const { manifest } = backup
+  const { copy, inspect, signal } = options
+  signal?.throwIfAborted()
   const started = performance.now()
   const at = new Date().toISOString()
-  const { objects, inspection } = await look(repository, manifest, options)
+  const { fetched, objects } = await copy.become(repository, manifest, options)
+  if (objects.length > 0 && (await isGone(repository, manifest))) return undefined
+  const inspection = objects.length > 0 ? undefined : await inspect(copy.path)
+  signal?.throwIfAborted()
   const { damaged } = manifest
   const problems = [
     ...objects.map(({ message }) => message),
     ...(inspection?.problems ?? []),
     ...(damaged === false ? [] : [`the database was damaged when it was backed up: ${damaged.reason}`]),
   ]
-  const wrongContent = objects.filter(({ key, problem }) => problem === 'damaged' && isContentKey(key))
-  await mark(
-    repository,
-    'damaged',
-    wrongContent.map(({ key }) => key),
-    options.by,
-  )
   const check: Check = {
     backup: manifest.id,
     at,
@@ -85,39 +81,43 @@ export async function verifyBackup(
     result: problems.length === 0 ? 'good' : 'bad',
     how: inspection?.how ?? null,
     problems,
-    notes: [],
+    notes: inspection?.notes ?? [],
     by: options.by,
     milliseconds: Math.round(performance.now() - started),
   }
-  return { check, recorded: await recordCheck(repository, check), objects, inspection }
+  return { check, recorded: await record(repository, check, objects), objects, fetched, inspection }
 }
 
-async function look(
-  repository: Repository,
-  manifest: Manifest,
-  { inspect, folder, signal, onProgress = () => {} }: VerifyOptions,
-): Promise<Pick<VerifyReport, 'objects' | 'inspection'>> {
-  signal?.throwIfAborted()
-  const objects: ObjectProblem[] = []
-  const own = await mkdtemp(join(folder, 'lockkeeper-verify-')).catch(error => {
-    throw explainSystemError(error, `cannot make a folder in ${folder}`)
-  })
+async function isGone(repository: Repository, { id }: Manifest): Promise<boolean> {
   try {
-    const path = join(own, 'database')
-    await writePrivateFile(path, manifest.database.bytes, async file => {
-      const sha256 = await assemble(repository, manifest, {
-        onChunk: (plain, offset) => file.write(plain, offset),
-        onProblem: problem => objects.push(problem),
-        onProgress,
-        signal,
-      })
-      if (sha256 !== undefined && sha256 !== manifest.database.sha256) objects.push(wrongWhole(manifest, sha256))
-    })
-    if (objects.length > 0) return { objects, inspection: undefined }
-    const inspection = await inspect(path)
-    signal?.throwIfAborted()
-    return { objects, inspection }
-  } finally {
-    await rm(own, { recursive: true, force: true })
+    return (await readManifest(repository, manifestKey(id))) === undefined
+  } catch (error) {
+    damagedObject(manifestKey(id), error)
+    return false
   }
+}
+
+/** The check, and marks on objects with wrong content, so that no new backup relies on them. */
+async function record(
+  repository: Repository,
+  check: Check,
+  objects: readonly ObjectProblem[],
+): Promise<string | LockkeeperError> {
+  const damaged = objects.filter(({ key, problem }) => problem === 'damaged' && isContentKey(key)).map(({ key }) => key)
+  try {
+    await mark(repository, 'damaged', await notMarked(repository, damaged), check.by)
+    return await recordCheck(repository, check)
+  } catch (error) {
+    if (error instanceof LockkeeperError && error.code === 'denied') return error
+    throw error
+  }
+}
+
+/** Backups share their chunks, and are verified often: one mark is enough. */
+async function notMarked(repository: Repository, damaged: readonly string[]): Promise<string[]> {
+  const left = new Set(damaged)
+  if (left.size === 0) return []
+  for await (const { objects, reason } of readMarks(repository))
+    if (reason === 'damaged') for (const key of objects) left.delete(key)
+  return [...left]
 }

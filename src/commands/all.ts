@@ -2,6 +2,7 @@
 import { backup } from './backup.ts'
 import { backups } from './backups.ts'
 import type { Command } from './command.ts'
+import { drill } from './drill.ts'
 import { history } from './history.ts'
 import { plan } from './plan.ts'
 import { restore } from './restore.ts'
@@ -9,7 +10,20 @@ import { rollback } from './rollback.ts'
 import { run } from './run.ts'
 import { status } from './status.ts'
 import { validate } from './validate.ts'
+import { verify } from './verify.ts'
 
 export { runProgram } from './program.ts'
 
-export const commands: readonly Command[] = [run, status, plan, history, rollback, validate, backup, backups, restore]
+export const commands: readonly Command[] = [
+  run,
+  status,
+  plan,
+  history,
+  rollback,
+  validate,
+  backup,
+  backups,
+  verify,
+  drill,
+  restore,
+]

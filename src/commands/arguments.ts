@@ -52,8 +52,10 @@ export function plainArguments(args: readonly string[], commands: readonly Comma
   return given(command, values)
 }
 
-export function given(command: Command, values: Values): Given {
+/** @param argument what the command acts on, where it takes such a thing and it was given */
+export function given(command: Command, values: Values, argument?: string): Given {
   const options: Record<string, string | true | undefined> = {}
+  if (command.argument !== undefined) options[command.argument.name] = argument
   for (const { flags } of command.options ?? [])
     options[optionName(flags)] = values[optionName(flags)] as string | true | undefined
   return { command, settings: givenSettings(settingsOf(command), values), options, json: values['json'] === true }

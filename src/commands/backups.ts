@@ -1,3 +1,4 @@
+import type { BackupList } from '../job/backups.ts'
 import { formatBytes, formatDuration } from '../units.ts'
 import { command } from './command.ts'
 import { repositorySettings, requiredRepository } from './from-config.ts'
@@ -9,26 +10,28 @@ export const backups = command({
   examples: ['lockkeeper backups', 'lockkeeper backups --json'],
   settings: ['database', ...repositorySettings],
   run: async ({ config }) => {
-    const { withRepository } = await import('../job/save.ts')
-    const { listBackups } = await import('../backup/catalog.ts')
-    const settings = requiredRepository(config)
-    const { backups: found, problems } = await withRepository(settings, config.database, { create: false }, listBackups)
-    const now = Date.now()
-    const rows = found
-      .toReversed()
-      .map(({ checked, id, manifest }) => [
-        formatDuration(now - Date.parse(manifest.createdAt)),
-        manifest.tiers.join('+'),
-        formatBytes(manifest.database.bytes),
-        formatBytes(manifest.stored.bytes),
-        manifest.schema.level ?? 'none',
-        manifest.damaged === false ? checked : 'damaged',
-        id,
-      ])
-    const sentence = `${found.length} ${found.length === 1 ? 'backup' : 'backups'} in ${settings.url}.`
-    const lines = rows.length === 0 ? [] : [table(['age', 'tier', 'size', 'new', 'level', 'checked', 'id'], rows), '']
+    const { backups } = await import('../job/backups.ts')
+    const document = await backups(requiredRepository(config), config.database)
+    const { backups: found, problems, repository } = document
+    const sentence = `${found.length} ${found.length === 1 ? 'backup' : 'backups'} in ${repository}.`
+    const lines =
+      found.length === 0 ? [] : [table(['age', 'tier', 'size', 'new', 'level', 'verified', 'id'], found.map(rowOf)), '']
+    for (const { found: wrong, id } of found) if (wrong.length > 0) lines.push(`${id} is bad: ${wrong[0]}`)
     for (const { message } of problems) lines.push(`problem: ${message}`)
-    const document = { repository: settings.url, backups: found.toReversed(), problems }
     return { sentence, text: [...lines, sentence].join('\n'), document, facts: { backups: found.length } }
   },
 })
+
+function rowOf({ check, id, manifest }: BackupList['backups'][number]): string[] {
+  const since = (moment: number) => formatDuration(Math.max(0, Date.now() - moment))
+  const verified = check === undefined ? '-' : `${check.result}, ${since(check.time.getTime())} ago`
+  return [
+    since(Date.parse(manifest.createdAt)),
+    manifest.tiers.join('+'),
+    formatBytes(manifest.database.bytes),
+    formatBytes(manifest.stored.bytes),
+    manifest.schema.level ?? 'none',
+    manifest.damaged === false ? verified : 'damaged',
+    id,
+  ]
+}

@@ -13,6 +13,13 @@ export interface CommandOption {
   readonly help: string
 }
 
+/** What a command acts on, given without a flag. */
+export interface CommandArgument {
+  /** Under this name it is among the given values. */
+  readonly name: string
+  readonly help: string
+}
+
 export interface Context<Names extends SettingName = SettingName> {
   readonly config: Config<Names>
   /** Values of the command's own options, by name; a flag without a value is `true`. */
@@ -46,6 +53,8 @@ export interface Command<Names extends SettingName = SettingName> {
   readonly examples: readonly string[]
   readonly settings: readonly Names[]
   readonly options?: readonly CommandOption[]
+  /** May be left out on the command line; a command that cannot do without says so itself. Default: it takes none. */
+  readonly argument?: CommandArgument
   readonly run: (context: Context<Names>) => Promise<Outcome>
 }
 

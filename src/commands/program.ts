@@ -71,14 +71,15 @@ function refuse(error: CommanderError, command?: string): never {
 }
 
 function declare(declared: Command, execute: Surroundings['execute']): Program {
-  const { alias, examples, name, options = [], summary } = declared
+  const { alias, argument, examples, name, options = [], summary } = declared
   const command = new Program(name).summary(summary).description(summary)
   if (alias !== undefined) command.alias(alias)
+  if (argument !== undefined) command.argument(`[${argument.name}]`, argument.help)
   for (const { flags, help } of options) command.addOption(new Option(flags, help))
   for (const setting of settingsOf(declared)) command.addOption(settingOption(setting))
   command.option(jsonFlag, 'one JSON document on standard output, logs on standard error')
   command.addHelpText('after', `\nExamples:\n${exampleLines(examples)}`)
-  command.action((values: Values) => execute(given(declared, values)))
+  command.action(() => execute(given(declared, command.opts<Values>(), command.args[0])))
   return command
 }
 

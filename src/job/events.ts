@@ -1,7 +1,17 @@
 /** What a job tells while it works. The library never prints: whoever calls it decides what becomes of these. */
 
 /** The steps of a deploy, in their order. */
-export type Step = 'read' | 'look' | 'lock' | 'backup' | 'migrate' | 'validate' | 'commit' | 'restore' | 'done'
+export type Step =
+  | 'read'
+  | 'look'
+  | 'lock'
+  | 'backup'
+  | 'migrate'
+  | 'validate'
+  | 'commit'
+  | 'restore'
+  | 'verify'
+  | 'done'
 
 export type JobEvent =
   | {

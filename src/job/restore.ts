@@ -90,6 +90,7 @@ async function restoreFrom(
   const { listener, signal, target } = options
   const aborting = signal === undefined ? {} : { signal }
   const { backup, passedOver } = await findBackup(repository, options.selection)
+  if (repository.salvaged !== undefined) listener({ kind: 'warning', step: 'restore', message: repository.salvaged })
   for (const { id, reason } of passedOver)
     listener({ kind: 'warning', step: 'restore', message: `passed over ${id}: ${reason}` })
   const { database, schema } = backup.manifest

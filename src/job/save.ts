@@ -7,7 +7,7 @@ import { openRepository, type Repository } from '../backup/repository.ts'
 import { readElsewhere } from '../database/bytes.ts'
 import type { Connection } from '../database/connection.ts'
 import { explainSqliteError } from '../database/explain.ts'
-import type { Header } from '../database/location.ts'
+import { type Header, realDatabasePath } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { levelOf } from '../migrations/assess.ts'
 import { type Actor, appliedVersions, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
@@ -19,8 +19,13 @@ import { findDamage } from '../validation/damage.ts'
 import { engineVersions } from '../version.ts'
 import type { Listener } from './events.ts'
 import type { JobOptions, RepositorySettings } from './options.ts'
+import { tableRows } from './table-rows.ts'
 
-/** Opens the repository of a database for the time of `work`. @throws as `openStore` and `openRepository` */
+/**
+ * Opens the repository of a database for the time of `work`. The database need not be there: its name is that of the file
+ * behind symbolic links where these can be followed, and the one that is given elsewhere.
+ * @throws as `openStore` and `openRepository`
+ */
 export async function withRepository<T>(
   settings: RepositorySettings,
   database: string,
@@ -30,7 +35,7 @@ export async function withRepository<T>(
   const store: ObjectStore = await openStore(settings.url, settings.store)
   try {
     const repository = await openRepository(store, {
-      databaseName: basename(database),
+      databaseName: basename(await realDatabasePath(database).catch(() => database)),
       create,
       allowOtherDatabase: settings.allowOtherDatabase ?? false,
     })
@@ -72,7 +77,8 @@ export async function describeDatabase(connection: Connection): Promise<Describe
     database: {
       pageSize: Number(await pragma('page_size')),
       journalMode: String(await pragma('journal_mode')),
-      encoding: String(await pragma('encoding')),
+      // SQLite without UTF-16, as in the sandbox, does not know the question.
+      encoding: String((await pragma('encoding')) ?? 'UTF-8'),
     },
     schema: {
       level: levelOf(applied),
@@ -93,7 +99,8 @@ export function describeUnreadable({ encoding, journalMode, pageSize }: Header):
 /**
  * Stores the bytes of a file that does not change meanwhile: the caller holds the lock, or made a private copy. The
  * backup of a damaged database says so in its manifest.
- * @param connection to the same database; it is checked while the bytes are read, and has to be open still when all are
+ * @param connection to the same database; it is checked, and its rows are counted, while the bytes are read; it has to
+ * be open still when all are
  */
 export async function save(
   repository: Repository,
@@ -109,6 +116,8 @@ export async function save(
   })
   // Where the backup fails first, that is what is told.
   damaged.catch(() => {})
+  const tables = damaged.then(reason => (reason === undefined ? tableRows(connection) : undefined))
+  tables.catch(() => {})
   const facts = {
     ...described,
     tiers,
@@ -116,6 +125,7 @@ export async function save(
     engine: engineVersions(),
     by: originOf(actor),
     damaged,
+    tables,
   }
   // The process that holds the lock answers as long as it lives.
   const confirm = () => connection.all('SELECT 1')
@@ -151,7 +161,8 @@ function describeResult(result: BackupResult, { store }: Repository): string {
   return `${id} in ${store.url}: ${size}, ${stored.chunks === 0 ? 'nothing new to store' : added}, read back${mark}`
 }
 
-function originOf({ host, ...rest }: Actor) {
+/** Who did it, as a repository has it. */
+export function originOf({ host, ...rest }: Actor) {
   const known = Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== null)
   return { host: host ?? 'unknown', ...Object.fromEntries(known) }
 }

@@ -58,7 +58,7 @@ async function check(
     findings.push(...drift.findings.filter(({ part }) => wanted.has(part)))
   }
   if (wanted.has('schema')) findings.push(...(await findUnresolved(connection)).values())
-  if (wanted.has('constraints')) findings.push(...(await foreignKeys(connection)))
+  if (wanted.has('constraints')) findings.push(...(await foreignKeyFindings(connection)))
   if (wanted.has('data')) findings.push(...(await integrityCheck(connection)))
   if (wanted.has('security')) findings.push(...(await fileMode(database)))
   return { level: assessment.level, findings }
@@ -73,7 +73,8 @@ function historyFindings(judge: () => unknown): Finding[] {
   }
 }
 
-async function foreignKeys(connection: Connection): Promise<Finding[]> {
+/** Rows without a parent, in all tables. */
+export async function foreignKeyFindings(connection: Connection): Promise<Finding[]> {
   const tables = await connection.all<{ name: string }>(`SELECT name FROM sqlite_schema WHERE type = 'table'`)
   const children = await concernedTables(
     connection,

@@ -4,7 +4,7 @@
  * reported by `validate` and is no damage.
  */
 import { type Connection, SqliteError } from '../database/connection.ts'
-import { isOfTheApplication } from './findings.ts'
+import { type Finding, isOfTheApplication } from './findings.ts'
 import { quickCheck } from './integrity.ts'
 
 /** Large enough that wrong values of one table do not keep damage from being seen. */
@@ -25,7 +25,7 @@ export async function findDamage(connection: Connection): Promise<string | undef
     const findings = whole.some(({ message }) => isOfTheApplication(message))
       ? await quickCheck(connection, await tableNames(connection), atMost)
       : whole
-    const damage = findings.filter(({ message, severity }) => severity === 'fail' && !ofValues.test(message))
+    const damage = findings.filter(isDamage)
     if (damage.length === 0) return undefined
     const more = damage.length > shown ? `; and ${damage.length - shown} more` : ''
     return `${damage
@@ -39,6 +39,11 @@ export async function findDamage(connection: Connection): Promise<string | undef
   } finally {
     await connection.exec('PRAGMA ignore_check_constraints = OFF')
   }
+}
+
+/** Of what `integrity_check` or `quick_check` found: whether it says that the file is damaged. */
+export function isDamage({ message, severity }: Finding): boolean {
+  return severity === 'fail' && !ofValues.test(message)
 }
 
 function plain(message: string): string {

@@ -7,15 +7,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
-import { type Json, sealOf } from '../../src/backup/canonical.ts'
 import { type Catalog, listBackups } from '../../src/backup/catalog.ts'
 import { type BackupFacts, type BackupOptions, createBackup } from '../../src/backup/create.ts'
 import { openRepository, type Repository } from '../../src/backup/repository.ts'
+import type { Inspection } from '../../src/backup/verify.ts'
 import { LockkeeperError, messageOf } from '../../src/errors.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { type Asked, factsWith, forget, observed } from './observed.ts'
 
 export { by, forget, observed } from './observed.ts'
+export { sealed } from './sealed.ts'
 
 /** In memory where there is room: these tests make many small files durable, which keeps a real disk busy for long. */
 export const scratch = roomyMemory() ?? tmpdir()
@@ -105,22 +106,18 @@ export function change(path: string, sql: string): void {
 }
 
 /** What SQLite's own integrity_check says of a file. */
-export async function integrityCheck(path: string): Promise<{ how: string; problems: string[] }> {
+export async function integrityCheck(path: string): Promise<Inspection> {
   const how = 'integrity_check by node:sqlite'
+  const notes: string[] = []
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     const rows = database.prepare('PRAGMA integrity_check').all()
-    return { how, problems: rows.map(row => String(row['integrity_check'])).filter(row => row !== 'ok') }
+    return { how, notes, problems: rows.map(row => String(row['integrity_check'])).filter(row => row !== 'ok') }
   } catch (error) {
-    return { how, problems: [messageOf(error)] }
+    return { how, notes, problems: [messageOf(error)] }
   } finally {
     database.close()
   }
-}
-
-/** A JSON object of a repository as Lockkeeper writes it, with its hash in it, whatever it holds. */
-export function sealed(fields: object): string {
-  return JSON.stringify({ ...fields, sha256: sealOf(fields as Json) })
 }
 
 export function sha256Of(path: string): string {

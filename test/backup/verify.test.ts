@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { readCheck } from '../../src/backup/checks.ts'
@@ -9,12 +10,15 @@ import { makeList } from '../../src/backup/lists.ts'
 import { sealManifest } from '../../src/backup/manifest.ts'
 import { readMarks } from '../../src/backup/marks.ts'
 import { findBackup } from '../../src/backup/select.ts'
-import { type VerifyOptions, verifyBackup } from '../../src/backup/verify.ts'
+import { type VerifyOptions, type VerifyReport, verifyBackup } from '../../src/backup/verify.ts'
+import { WorkingCopy } from '../../src/backup/working-copy.ts'
 import { LockkeeperError } from '../../src/errors.ts'
 import {
   backup,
   by,
   catalogOf,
+  change,
+  forget,
   freshRepository,
   integrityCheck,
   makeDatabase,
@@ -29,16 +33,30 @@ async function fresh() {
   const database = test.path('app.db')
   makeDatabase(database, { rows: 150 })
   const { manifest } = await backup(test, database)
-  await mkdir(test.path('tmp'))
-  const options: VerifyOptions = { inspect: integrityCheck, folder: test.path('tmp'), by }
+  let copies = 0
   const contents = [...objectsOf(test.root).keys()].filter(key => /^(chunks|lists)/.test(key))
-  return { ...test, database, manifest, options, contents }
+  return {
+    ...test,
+    database,
+    manifest,
+    contents,
+    /** With a copy that has nothing from another backup. */
+    get options(): VerifyOptions {
+      return { inspect: integrityCheck, copy: new WorkingCopy(test.path(`copy-${++copies}`)), by }
+    },
+  }
+}
+
+async function verified(...of: Parameters<typeof verifyBackup>): Promise<VerifyReport> {
+  const report = await verifyBackup(...of)
+  if (report === undefined) throw new Error('it was removed meanwhile')
+  return report
 }
 
 describe('verifying a backup', () => {
   it('that is good says so, and records it', async () => {
     const test = await fresh()
-    const report = await verifyBackup(test.repository, test, test.options)
+    const report = await verified(test.repository, test, test.options)
     expect(report).toMatchObject({
       check: {
         backup: test.manifest.id,
@@ -60,19 +78,17 @@ describe('verifying a backup', () => {
     expect(await readCheck(test.repository, backups[0]!.check!)).toEqual(report.check)
   })
 
-  it('hands over a private copy of the database, and removes it afterwards', async () => {
+  it('hands over a private copy of the database', async () => {
     const test = await fresh()
     let seen = ''
     const inspect = async (path: string) => {
       seen = path
       expect((await stat(path)).mode & 0o777).toBe(0o600)
-      expect((await stat(dirname(path))).mode & 0o777).toBe(0o700)
       expect(sha256Of(path)).toBe(test.manifest.database.sha256)
-      return { how: 'by hand', problems: [] }
+      return { how: 'by hand', problems: [], notes: [] }
     }
-    await verifyBackup(test.repository, test, { ...test.options, inspect })
-    expect(seen.startsWith(test.path('tmp'))).toBe(true)
-    expect(await readdir(test.path('tmp'))).toEqual([])
+    await verified(test.repository, test, { ...test.options, inspect })
+    expect(seen).toBe(test.path('copy-1'))
   })
 
   it('that holds a corrupt database says what is wrong with it', async () => {
@@ -81,7 +97,7 @@ describe('verifying a backup', () => {
     corrupt.fill(0xff, 4096 * 5, 4096 * 6)
     await writeFile(test.database, corrupt)
     const { manifest } = await backup(test, test.database)
-    const report = await verifyBackup(test.repository, { manifest }, test.options)
+    const report = await verified(test.repository, { manifest }, test.options)
     expect(report.check.result).toBe('bad')
     expect(report.objects).toEqual([])
     expect(report.check.problems.length).toBeGreaterThan(0)
@@ -94,13 +110,13 @@ describe('verifying a backup', () => {
   it('of a database that was known to be damaged is never good', async () => {
     const test = await fresh()
     const { manifest } = await backup(test, test.database, { damaged: 'page 3' })
-    const { check } = await verifyBackup(test.repository, { manifest }, test.options)
+    const { check } = await verified(test.repository, { manifest }, test.options)
     expect(check).toMatchObject({ result: 'bad', problems: ['the database was damaged when it was backed up: page 3'] })
   })
 
   it('can be a drill', async () => {
     const test = await fresh()
-    const { recorded } = await verifyBackup(test.repository, test, { ...test.options, kind: 'drill' })
+    const { recorded } = await verified(test.repository, test, { ...test.options, kind: 'drill' })
     expect((await catalogOf(test)).backups[0]?.check).toMatchObject({ key: recorded, kind: 'drill', result: 'good' })
   })
 
@@ -108,10 +124,10 @@ describe('verifying a backup', () => {
     const test = await fresh()
     await writeFile(test.path('empty'), '')
     const { manifest } = await backup(test, test.path('empty'))
-    expect((await verifyBackup(test.repository, { manifest }, test.options)).check.result).toBe('good')
+    expect((await verified(test.repository, { manifest }, test.options)).check.result).toBe('good')
   })
 
-  it.each(['inspect', 'gets', 'stop'])('that breaks off (%s) records nothing and leaves nothing', async how => {
+  it.each(['inspect', 'gets', 'stop'])('that breaks off (%s) records nothing', async how => {
     const test = await fresh()
     const controller = new AbortController()
     const reason = new LockkeeperError('storage', 'broke off')
@@ -123,19 +139,19 @@ describe('verifying a backup', () => {
     const inspect = async () => {
       throw reason
     }
-    const verified = verifyBackup({ ...test.repository, store }, test, {
+    const verifying = verifyBackup({ ...test.repository, store }, test, {
       ...test.options,
       inspect,
       signal: controller.signal,
     })
-    expect(await refusal(verified)).toBe(reason)
-    expect(await readdir(test.path('tmp'))).toEqual([])
+    expect(await refusal(verifying)).toBe(reason)
     expect([...objectsOf(test.root).keys()].filter(key => key.startsWith('checks/'))).toEqual([])
   })
 
   it('says when there is no folder for the copy', async () => {
     const test = await fresh()
-    const error = await refusal(verifyBackup(test.repository, test, { ...test.options, folder: test.path('none') }))
+    const copy = new WorkingCopy(test.path('none/copy'))
+    const error = await refusal(verifyBackup(test.repository, test, { ...test.options, copy }))
     expect(error.code).toBe('missing')
   })
 
@@ -145,11 +161,75 @@ describe('verifying a backup', () => {
     let looked = false
     const inspect = async () => {
       looked = true
-      return { how: '', problems: [] }
+      return { how: '', problems: [], notes: [] }
     }
-    const report = await verifyBackup(test.repository, test, { ...test.options, inspect })
+    const report = await verified(test.repository, test, { ...test.options, inspect })
     expect(looked).toBe(false)
     expect(report).toMatchObject({ inspection: undefined, check: { how: null, result: 'bad' } })
+  })
+})
+
+describe('verifying one backup after the other in one copy', () => {
+  /** The keys of chunks and lists that this asks for. */
+  async function askedBy(test: Awaited<ReturnType<typeof fresh>>, work: () => Promise<unknown>): Promise<string[]> {
+    forget(test.asked)
+    await work()
+    return test.asked.gets.filter(key => /^(chunks|lists)/.test(key)).sort()
+  }
+
+  it('fetches what they have in common once', async () => {
+    const test = await fresh()
+    change(test.database, "UPDATE visits SET note = 'changed' WHERE id = 100")
+    const next = await backup(test, test.database)
+    const { options } = test
+    await verified(test.repository, test, options)
+    const again = await askedBy(test, () => verified(test.repository, test, options))
+    expect(again).toEqual([])
+    let report: VerifyReport | undefined
+    const different = await askedBy(test, async () => (report = await verified(test.repository, next, options)))
+    expect(report?.check.result).toBe('good')
+    expect(different.length).toBe(next.stored.chunks + 1)
+    expect(report?.fetched).toBe(next.stored.chunks)
+    expect(sha256Of(options.copy.path)).toBe(sha256Of(test.database))
+    // And back, where the file is a smaller one.
+    change(test.database, 'DELETE FROM visits WHERE id > 50; VACUUM')
+    const small = await backup(test, test.database)
+    for (const each of [small, next, small, test]) {
+      expect((await verified(test.repository, each, options)).check.result).toBe('good')
+      expect(sha256Of(options.copy.path)).toBe(each.manifest.database.sha256)
+    }
+  })
+
+  it('fetches again what was changed in the copy', async () => {
+    const test = await fresh()
+    const { options } = test
+    await verified(test.repository, test, options)
+    const content = await readFile(options.copy.path)
+    content.fill(1, 4096 * 3, 4096 * 5)
+    await writeFile(options.copy.path, content.subarray(0, 4096 * 7))
+    await writeFile(`${options.copy.path}-wal`, 'left by whoever looked')
+    const report = await verified(test.repository, test, options)
+    expect(report.check.result).toBe('good')
+    expect(report.fetched).toBe(2 + test.manifest.chunks.count - 7)
+    expect(sha256Of(options.copy.path)).toBe(test.manifest.database.sha256)
+    expect(existsSync(`${options.copy.path}-wal`)).toBe(false)
+  })
+
+  it('names everything that they consist of', async () => {
+    const test = await fresh()
+    const named = new Set<string>()
+    await verified(test.repository, test, { ...test.options, onNamed: key => named.add(key) })
+    expect([...named].sort()).toEqual(test.contents.sort())
+  })
+
+  it('does not take one that is removed meanwhile for a bad one', async () => {
+    const test = await fresh()
+    const { store } = observed(test.repository.store, async (call, key) => {
+      if (call !== 'gets' || !key.startsWith('chunks/')) return
+      await test.repository.store.deleteMany([manifestKey(test.manifest.id), ...test.contents])
+    })
+    expect(await verifyBackup({ ...test.repository, store }, test, test.options)).toBeUndefined()
+    expect([...objectsOf(test.root).keys()].filter(key => /^(checks|marks)/.test(key))).toEqual([])
   })
 })
 
@@ -159,12 +239,12 @@ describe('what a verification finds', () => {
     for (const key of test.contents) {
       const content = await readFile(join(test.root, key))
       await test.repository.store.deleteMany([key])
-      const { objects, check } = await verifyBackup(test.repository, test, test.options)
+      const { objects, check } = await verified(test.repository, test, test.options)
       expect(objects).toEqual([{ key, problem: 'missing', message: `${key}: is missing` }])
       expect(check).toMatchObject({ result: 'bad', problems: [`${key}: is missing`] })
       await test.repository.store.putIfAbsent(key, content)
     }
-    expect((await verifyBackup(test.repository, test, test.options)).check.result).toBe('good')
+    expect((await verified(test.repository, test, test.options)).check.result).toBe('good')
     expect([...objectsOf(test.root).keys()].filter(key => key.startsWith('marks/'))).toEqual([])
   })
 
@@ -177,12 +257,12 @@ describe('what a verification finds', () => {
       const flipped = Buffer.from(content)
       flipped[at] = (content[at] ?? 0) ^ (1 << Math.floor(Math.random() * 8))
       await writeFile(path, flipped)
-      const { objects, check } = await verifyBackup(test.repository, test, test.options)
+      const { objects, check } = await verified(test.repository, test, test.options)
       expect(objects.map(object => [object.key, object.problem])).toEqual([[key, 'damaged']])
       expect(check.problems[0]).toContain(key)
       await writeFile(path, content)
     }
-    expect((await verifyBackup(test.repository, test, test.options)).check.result).toBe('good')
+    expect((await verified(test.repository, test, test.options)).check.result).toBe('good')
   })
 
   it('is everything at once, not just the first', async () => {
@@ -192,7 +272,7 @@ describe('what a verification finds', () => {
     await test.repository.store.deleteMany([a, b])
     await writeFile(join(test.root, c), 'rubbish')
     await writeFile(join(test.root, d), '')
-    const { objects } = await verifyBackup(test.repository, test, test.options)
+    const { objects } = await verified(test.repository, test, test.options)
     const found = objects.map(({ key, problem }) => [key, problem]).sort()
     expect(found).toEqual(
       [
@@ -210,7 +290,7 @@ describe('what a verification finds', () => {
     const { manifest } = await backup(test, test.path('zeros'))
     const [name = ''] = (await readFile(join(test.root, manifest.chunks.lists[0] ?? ''), 'utf8')).split('\n')
     await test.repository.store.deleteMany([name, manifest.chunks.lists[2] ?? ''])
-    const { objects } = await verifyBackup(test.repository, { manifest }, test.options)
+    const { objects } = await verified(test.repository, { manifest }, test.options)
     expect(objects.map(({ key }) => key)).toEqual([name, manifest.chunks.lists[2]])
   })
 
@@ -223,7 +303,7 @@ describe('what a verification finds', () => {
     const [first = '', second = ''] = manifest.chunks.lists
     const [name = ''] = (await readFile(join(test.root, second), 'utf8')).split('\n')
     await test.repository.store.deleteMany([first, name])
-    const { objects } = await verifyBackup(test.repository, { manifest }, test.options)
+    const { objects } = await verified(test.repository, { manifest }, test.options)
     expect(objects.map(({ key }) => key)).toEqual([first, name])
   })
 
@@ -234,7 +314,7 @@ describe('what a verification finds', () => {
     await test.repository.store.putIfAbsent(listKey(turned.sha256), turned.text)
     const { sha256: _, ...rest } = test.manifest
     const manifest = sealManifest({ ...rest, chunks: { ...rest.chunks, lists: [listKey(turned.sha256)] } })
-    const { objects } = await verifyBackup(test.repository, { manifest }, test.options)
+    const { objects } = await verified(test.repository, { manifest }, test.options)
     expect(objects.map(({ key, problem }) => [key, problem])).toEqual([[manifestKey(manifest.id), 'damaged']])
     expect([...objectsOf(test.root).keys()].filter(key => key.startsWith('marks/'))).toEqual([])
   })
@@ -244,12 +324,12 @@ describe('what a verification finds', () => {
     const victims = [test.contents.find(key => key.startsWith('chunks/')) ?? '', ...test.manifest.chunks.lists]
     for (const key of victims) await writeFile(join(test.root, key), 'rubbish')
     // Whoever only looks whether they are there relies on them.
-    const { check } = await verifyBackup(test.repository, test, test.options)
+    const { check } = await verified(test.repository, test, test.options)
     expect(check.result).toBe('bad')
     // The list is damaged, so the chunks behind it are not seen yet: the next backup reads them back by itself.
     const next = await backup(test, test.database)
     expect(next.stored.chunks).toBe(1)
-    expect((await verifyBackup(test.repository, next, test.options)).check.result).toBe('good')
+    expect((await verified(test.repository, next, test.options)).check.result).toBe('good')
     await fetchBackup(test.repository, next, test.path('back.db'))
     expect(sha256Of(test.path('back.db'))).toBe(sha256Of(test.database))
   })
@@ -260,11 +340,11 @@ describe('what a verification finds', () => {
     await writeFile(join(test.root, victim), 'rubbish')
     const unaware = await backup(test, test.database)
     expect(unaware.stored.chunks).toBe(0)
-    await verifyBackup(test.repository, unaware, test.options)
+    await verified(test.repository, unaware, test.options)
     expect(await Array.fromAsync(readMarks(test.repository))).toMatchObject([{ reason: 'damaged', objects: [victim] }])
     const aware = await backup(test, test.database)
     expect(aware.stored.chunks).toBe(1)
-    expect((await verifyBackup(test.repository, aware, test.options)).check.result).toBe('good')
+    expect((await verified(test.repository, aware, test.options)).check.result).toBe('good')
     const { backups } = await catalogOf(test)
     expect(backups.map(({ checked }) => checked)).toEqual(['unchecked', 'bad', 'good'])
   })
@@ -275,8 +355,8 @@ describe('what a verification finds', () => {
       const database = new DatabaseSync(path, { readOnly: true })
       const rows = Number(database.prepare('SELECT count(*) AS n FROM visits').get()?.['n'])
       database.close()
-      return { how: 'counted', problems: rows === 150 ? [] : [`${rows} rows`] }
+      return { how: 'counted', problems: rows === 150 ? [] : [`${rows} rows`], notes: [] }
     }
-    expect((await verifyBackup(test.repository, test, { ...test.options, inspect })).check.result).toBe('good')
+    expect((await verified(test.repository, test, { ...test.options, inspect })).check.result).toBe('good')
   })
 })
