@@ -100,7 +100,7 @@ export async function createBackup(
   const { signal, onProgress = () => {} } = options
   const at = facts.at ?? new Date()
   const compose = composer(repository, facts, at)
-  checkFacts(compose)
+  checkFacts(compose, facts)
   signal?.throwIfAborted()
   const file = await ChunkedFile.open(path, repository.chunkSize, options.through)
   try {
@@ -167,9 +167,10 @@ function composer(repository: Repository, facts: BackupFacts, at: Date): Compose
 }
 
 /** A fact that no manifest can hold is found out before anything is read or stored. */
-function checkFacts(compose: Compose): void {
+function checkFacts(compose: Compose, { tables }: BackupFacts): void {
   const nothing = { bytes: 0, sha256: '0'.repeat(64), count: 0 }
-  const manifest = compose({ sequence: 1, chunks: nothing, stored: { chunks: 0, bytes: 0 }, lists: [] })
+  const known = tables instanceof Promise ? undefined : tables
+  const manifest = compose({ sequence: 1, chunks: nothing, stored: { chunks: 0, bytes: 0 }, lists: [], tables: known })
   try {
     parseManifest(manifestBytes(manifest), manifestKey(manifest.id))
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Connection } from '../database/connection.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { inspectCopy } from '../sandbox/inspect.ts'
 import { isDamage } from '../validation/damage.ts'
+import type { Finding } from '../validation/findings.ts'
 import { integrityCheck } from '../validation/integrity.ts'
 import { type Described, describeDatabase } from './save.ts'
 import { tableRows } from './table-rows.ts'
@@ -47,10 +48,13 @@ export function judge({ described, how, notes, problems }: Examined, manifest: M
   return { how, notes, problems: [...problems, ...differences] }
 }
 
+/** Large enough that wrong values of one table do not keep damage from being seen. */
+const atMost = 10_000
+
 async function look(connection: Connection): Promise<Omit<Examined, 'how'>> {
-  const integrity = await integrityCheck(connection)
-  const problems = integrity.filter(isDamage).map(({ message }) => message)
-  const notes = integrity.filter(finding => !isDamage(finding)).map(({ message }) => message)
+  const integrity = await integrityCheck(connection, atMost)
+  const problems = told(integrity.filter(isDamage))
+  const notes = told(integrity.filter(finding => !isDamage(finding)))
   // What else would be found in a broken file says nothing.
   if (problems.length > 0) return { problems, notes }
   const keys = await foreignKeyFindings(connection)
@@ -59,6 +63,11 @@ async function look(connection: Connection): Promise<Omit<Examined, 'how'>> {
     notes: [...notes, ...keys.map(({ message }) => message)],
     described: { ...(await describeDatabase(connection)), tables: await tableRows(connection) },
   }
+}
+
+function told(findings: readonly Finding[]): string[] {
+  const shown = findings.slice(0, 20).map(({ message }) => message)
+  return findings.length > shown.length ? [...shown, `and ${findings.length - shown.length} more like this`] : shown
 }
 
 function differencesFrom(

@@ -26,8 +26,8 @@ export async function quickCheck(
 }
 
 /** `PRAGMA integrity_check`: as `quickCheck` of everything, and every index against its table. About 10 s a GB. */
-export function integrityCheck(connection: Connection): Promise<Finding[]> {
-  return check(connection, `PRAGMA integrity_check(${usual})`)
+export function integrityCheck(connection: Connection, atMost = usual): Promise<Finding[]> {
+  return check(connection, `PRAGMA integrity_check(${atMost})`)
 }
 
 /** SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_FORMAT and SQLITE_NOTADB say something about the database; SQLITE_BUSY or SQLITE_IOERR do not. */
