@@ -3,9 +3,9 @@ import type { ChangeResult, RowChange } from '../job/options.ts'
 import { formatDuration } from '../units.ts'
 import type { Outcome } from './command.ts'
 
-export function changeOutcome(result: ChangeResult, verb: 'applied' | 'rolled back'): Outcome {
+export function changeOutcome(result: ChangeResult): Outcome {
   const { backup, from, level, outcome, repository, versions } = result
-  const sentence = sentenceOf(result, verb)
+  const sentence = sentenceOf(result)
   const facts = {
     outcome,
     from,
@@ -17,18 +17,27 @@ export function changeOutcome(result: ChangeResult, verb: 'applied' | 'rolled ba
   return { sentence, text: textOf(result, sentence), document: result, facts }
 }
 
-function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult, verb: string): string {
+function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult): string {
   if (outcome === 'unchanged') return `Nothing to do: the database is at ${level ?? 'no level'}.`
   const taken = adopted.length === 0 ? '' : `Taken over at ${adopted.at(-1)}. `
-  const done = `${versions.length} ${versions.length === 1 ? 'migration' : 'migrations'} ${verb}`
-  return `${taken}${done}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
+  const back = versions.filter(({ direction }) => direction === 'down').length
+  const applied = versions.length - back
+  const done = [
+    ...(back === 0 ? [] : [`${counted(back)} rolled back`]),
+    ...(back > 0 && applied === 0 ? [] : [`${counted(applied)} applied`]),
+  ]
+  return `${taken}${done.join(', ')}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
+}
+
+function counted(migrations: number): string {
+  return `${migrations} ${migrations === 1 ? 'migration' : 'migrations'}`
 }
 
 function textOf(result: ChangeResult, sentence: string): string {
   if (result.outcome === 'unchanged') return sentence
   const lines = [sentence]
-  for (const { version, milliseconds } of result.versions)
-    lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}`)
+  for (const { direction, milliseconds, version } of result.versions)
+    lines.push(`  ${version.padEnd(40)} ${formatDuration(milliseconds)}${direction === 'down' ? ' (taken back)' : ''}`)
   const rows = Object.entries(result.rows)
   const created = rows.filter(([, { before }]) => before === null)
   const gone = rows.filter(([, { before, after }]) => before === 0 && after === null)

@@ -21,7 +21,7 @@ const s3Settings = [
 ] as const
 export const repositorySettings = ['repository', 'allowOtherDatabase', ...s3Settings] as const
 export const lockSettings = ['lockTimeout', 'allowFilesystem'] as const
-export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder'] as const
+export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder', 'onNewerSchema'] as const
 export const changeSettings = [
   'database',
   ...migrationSettings,
@@ -92,6 +92,7 @@ export function changeOptions({
     fileSystem: { allowed: config.allowFilesystem, inKubernetes },
     drift: { policy: config.drift, ignore: config.ignore },
     outOfOrder: config.outOfOrder,
+    onNewerSchema: config.onNewerSchema,
     actor: actorOf(config),
     listener,
     redact,

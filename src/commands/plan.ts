@@ -10,22 +10,27 @@ export const plan = command({
   options: [{ flags: '--to <version>', help: 'as far as this version' }],
   run: async ({ config, given, signal }) => {
     const { plan } = await import('../job/inspect.ts')
-    const { database, drift, ignore, outOfOrder } = config
+    const { database, drift, ignore, onNewerSchema, outOfOrder } = config
     const result = await plan({
       database,
       migrations: migrationsFolder(config),
       drift: { policy: drift, ignore },
       outOfOrder,
+      onNewerSchema,
       signal,
       viewInProcess: true,
       ...(typeof given['to'] === 'string' ? { to: given['to'] } : {}),
     })
-    const { from, level, migrations } = result
-    const rows = migrations.map(({ batch, description, version, why }) => [String(batch), version, why, description])
+    const { from, level, migrations, takeBack } = result
+    const rows = [
+      ...takeBack.map(version => ['back', version, 'this image does not know it', '']),
+      ...migrations.map(({ batch, description, version, why }) => [String(batch), version, why, description]),
+    ]
+    const back = takeBack.length === 0 ? '' : `${takeBack.length} to take back, `
     const sentence =
-      migrations.length === 0
+      rows.length === 0
         ? `Nothing to do: the database is at ${level ?? 'no level'}.`
-        : `${migrations.length} to run: from ${from ?? 'nothing'} to ${level}.`
+        : `${back}${migrations.length} to run: from ${from ?? 'nothing'} to ${level ?? 'nothing'}.`
     const text =
       rows.length === 0 ? sentence : `${table(['batch', 'version', 'why', 'description'], rows)}\n\n${sentence}`
     return { sentence, text, document: result, facts: { from, level, pending: migrations.length } }

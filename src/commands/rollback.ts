@@ -21,7 +21,7 @@ export const rollback = command({
     const { rollBack } = await import('../job/rollback.ts')
     const { allowRowLoss } = context.config
     const result = await rollBack({ ...changeOptions(context), allowRowLoss, target: targetOf(context.given) })
-    return changeOutcome(result, 'rolled back')
+    return changeOutcome(result)
   },
 })
 

@@ -23,6 +23,6 @@ export const run = command({
       adopt,
       ...(typeof to === 'string' ? { to } : {}),
     })
-    return changeOutcome(result, 'applied')
+    return changeOutcome(result)
   },
 })

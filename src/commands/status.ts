@@ -9,12 +9,13 @@ export const status = command({
   settings: ['database', ...migrationSettings],
   run: async ({ config, signal }) => {
     const { status } = await import('../job/inspect.ts')
-    const { database, drift, ignore, outOfOrder } = config
+    const { database, drift, ignore, onNewerSchema, outOfOrder } = config
     const result = await status({
       database,
       migrations: migrationsFolder(config),
       drift: { policy: drift, ignore },
       outOfOrder,
+      onNewerSchema,
       signal,
       viewInProcess: true,
     })

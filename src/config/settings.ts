@@ -89,6 +89,13 @@ export const settings = {
     fallback: 'fail',
     read: variable => variable.required().asEnum(['fail', 'allow'] as const),
   }),
+  onNewerSchema: declare({
+    flags: '--on-newer-schema <fail|allow|rollback>',
+    env: 'LOCKKEEPER_ON_NEWER_SCHEMA',
+    help: 'a database that a newer image has migrated: fail; allow, if all of that was marked as compatible; rollback, by the downs that are stored in it',
+    fallback: 'fail',
+    read: variable => variable.required().asEnum(['fail', 'allow', 'rollback'] as const),
+  }),
   allowRowLoss: declare({
     flags: '--allow-row-loss',
     env: 'LOCKKEEPER_ALLOW_ROW_LOSS',

@@ -18,7 +18,10 @@ import type { Migration } from '../migrations/model.ts'
 import { type Look, look, lookAtNothing } from './look.ts'
 import type { DeployOptions } from './options.ts'
 
-type Asked = Pick<DeployOptions, 'database' | 'migrations' | 'drift' | 'outOfOrder' | 'viewInProcess' | 'signal'>
+type Asked = Pick<
+  DeployOptions,
+  'database' | 'migrations' | 'drift' | 'outOfOrder' | 'onNewerSchema' | 'viewInProcess' | 'signal'
+>
 
 export interface Status {
   readonly database: string
@@ -92,6 +95,8 @@ export interface Plan {
   readonly database: string
   readonly from: string | null
   readonly level: string | null
+  /** What a newer image has done and is taken back first, in this order. */
+  readonly takeBack: readonly string[]
   readonly migrations: readonly PlannedMigration[]
 }
 
@@ -99,7 +104,7 @@ export interface Plan {
 export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
   const all = await loadMigrations(options.migrations)
   const viewed = await view(options, connection => lookAsDeploy(connection, all, options))
-  const { assessment, pending } = 'value' in viewed ? viewed.value : lookAtNothing(all, options)
+  const { assessment, pending, takeBack } = 'value' in viewed ? viewed.value : lookAtNothing(all, options)
   const rows = new Map(assessment.bookkeeping.rows.map(row => [row.version, row]))
   const migrations = batchesOf(pending).flatMap((batch, position) =>
     batch.migrations.map(({ version, description, dependencies, file }) => {
@@ -107,7 +112,13 @@ export async function plan(options: Asked & { readonly to?: string }): Promise<P
     }),
   )
   const reached = levelOf([...assessment.applied, ...pending].map(({ version }) => version))
-  return { database: viewed.database, from: assessment.level, level: reached, migrations }
+  return {
+    database: viewed.database,
+    from: assessment.level,
+    level: reached,
+    takeBack: takeBack.map(({ row }) => row.version),
+    migrations,
+  }
 }
 
 export interface History {

@@ -3,10 +3,11 @@ import type { Connection } from '../database/connection.ts'
 import { inspectFile, type Presence } from '../database/location.ts'
 import { needsRecovery, viewDatabase } from '../database/view.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { type Assessment, type AssessOptions, assess, pendingOf } from '../migrations/assess.ts'
+import { type Assessment, type AssessOptions, assess, pendingOf, rowsBeyond } from '../migrations/assess.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
+import type { Down } from '../migrations/rollback.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
 import { formatBytes } from '../units.ts'
 import type { DriftOptions } from '../validation/drift.ts'
@@ -18,12 +19,14 @@ export interface Look {
   readonly assessment: Assessment
   /** What is to be run. */
   readonly pending: readonly Migration[]
+  /** What a newer image has done and is to be taken back first. */
+  readonly takeBack: readonly Down[]
   readonly warnings: readonly Finding[]
 }
 
 /** Nothing to run, in a database that is ours. */
-export function isDone({ assessment, pending }: Look): boolean {
-  return assessment.kind === 'managed' && pending.length === 0
+export function isDone({ assessment, pending, takeBack }: Look): boolean {
+  return assessment.kind === 'managed' && pending.length === 0 && takeBack.length === 0
 }
 
 /**
@@ -38,18 +41,27 @@ export async function look(
   signal?: AbortSignal,
 ): Promise<Look> {
   const assessment = await assess(connection, migrations)
+  const beyond = rowsBeyond(assessment, migrations)
+  if (beyond.length > 0) {
+    const { lookFromBelow } = await import('./newer.ts')
+    return lookFromBelow(connection, assessment, migrations, beyond, options)
+  }
   const pending = pendingOf(assessment, migrations, options)
   if (assessment.bookkeeping.rows.some(row => progressOf(row) !== undefined)) {
     const { refuseToGoOn } = await import('../migrations/resume.ts')
     refuseToGoOn(assessment)
   }
-  if (assessment.kind !== 'managed') return { assessment, pending, warnings: [] }
-  const own = bookkeepingTables(assessment.bookkeeping)
-  const { fingerprint } = assessment.bookkeeping
-  if (fingerprint !== null && fingerprint === (await schemaFingerprint(connection, { exclude: own })))
-    return { assessment, pending, warnings: [] }
+  const seen = { assessment, pending, takeBack: [], warnings: [] }
+  if (assessment.kind !== 'managed' || (await isAsValidated(connection, assessment))) return seen
   const { tolerableDrift } = await import('./drift.ts')
-  return { assessment, pending, warnings: await tolerableDrift(connection, assessment, options.drift, signal) }
+  return { ...seen, warnings: await tolerableDrift(connection, assessment, options.drift, signal) }
+}
+
+/** Whether the schema is still the one that was validated last. */
+export async function isAsValidated(connection: Connection, { bookkeeping }: Assessment): Promise<boolean> {
+  const { fingerprint } = bookkeeping
+  const exclude = bookkeepingTables(bookkeeping)
+  return fingerprint !== null && fingerprint === (await schemaFingerprint(connection, { exclude }))
 }
 
 /** The same where there is nothing to read. @throws LockkeeperError `missing` for an unknown `to` */
@@ -57,7 +69,7 @@ export function lookAtNothing(migrations: readonly Migration[], options: AssessO
   const nothing = { rows: [], succeeded: false, fingerprint: null }
   const bookkeeping = { table: 'schema_migrations', exists: false, foreign: false, ...nothing }
   const assessment: Assessment = { kind: 'empty', bookkeeping, level: null, applied: [], pending: migrations }
-  return { assessment, pending: pendingOf(assessment, migrations, options), warnings: [] }
+  return { assessment, pending: pendingOf(assessment, migrations, options), takeBack: [], warnings: [] }
 }
 
 export interface FirstLook {
@@ -88,14 +100,15 @@ export async function lookFirst(
           value: { presence, empty: true, look: nothing },
         }
       }
-      const { assessment, pending } = viewed.value
+      const { assessment, pending, takeBack } = viewed.value
       const empty = assessment.kind === 'empty'
       const where = {
         empty: 'an empty database',
         unmanaged: 'tables, but no bookkeeping',
         managed: `at ${assessment.level ?? 'no level'}`,
       }[assessment.kind]
-      const message = `${where}, ${pending.length} pending (${formatBytes(viewed.presence.bytes)})`
+      const back = takeBack.length === 0 ? '' : `, ${takeBack.length} to take back`
+      const message = `${where}${back}, ${pending.length} pending (${formatBytes(viewed.presence.bytes)})`
       return { message, value: { presence, empty, look: viewed.value } }
     } catch (error) {
       // Behind the lock, SQLite recovers what is to be recovered, and what is in use is waited for.

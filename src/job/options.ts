@@ -1,5 +1,6 @@
 /** What a job is given and what it gives back. Plain data; the command line fills it from its settings, a program by hand. */
 import type { FileSystemPolicy } from '../database/filesystem.ts'
+import type { NewerPolicy } from '../migrations/assess.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { StoreOptions } from '../storage/open.ts'
 import type { DriftOptions } from '../validation/drift.ts'
@@ -41,6 +42,8 @@ export interface MigrationOptions extends JobOptions {
   readonly migrations: string
   readonly drift: DriftOptions
   readonly outOfOrder: 'fail' | 'allow'
+  /** A database that a newer image has migrated; see `NewerPolicy`. Default fail. */
+  readonly onNewerSchema?: NewerPolicy
 }
 
 export interface DeployOptions extends MigrationOptions {
@@ -59,6 +62,12 @@ export interface RowChange {
   readonly after: number | null
 }
 
+export interface RanMigration {
+  readonly version: string
+  readonly direction: 'up' | 'down'
+  readonly milliseconds: number
+}
+
 export interface ChangeResult {
   /** `unchanged`: there was nothing to do, and nothing was touched. */
   readonly outcome: 'unchanged' | 'changed'
@@ -69,7 +78,7 @@ export interface ChangeResult {
   /** Versions that the database had already when it was taken over. */
   readonly adopted: readonly string[]
   /** What was run, up or down, in this order. */
-  readonly versions: readonly { readonly version: string; readonly milliseconds: number }[]
+  readonly versions: readonly RanMigration[]
   /** The backup of what was there before; null: nothing was there, or none was wanted. */
   readonly backup: string | null
   readonly repository: string | null

@@ -8,7 +8,7 @@ import { lockkeeperVersion } from '../version.ts'
 import { applyChange } from './change.ts'
 import { warn } from './events.ts'
 import type { Change, ChangeContext } from './model.ts'
-import { type ChangeResult, type MigrationOptions, type RowChange, urlOf } from './options.ts'
+import { type ChangeResult, type MigrationOptions, type RanMigration, type RowChange, urlOf } from './options.ts'
 import { recordFailure } from './record.ts'
 
 export interface Undertaking {
@@ -50,14 +50,15 @@ export async function carryOut(
     listener,
     redact: options.redact ?? (text => text),
   }
-  const versions: { version: string; milliseconds: number }[] = []
+  const versions: RanMigration[] = []
   let first: RowCounts | undefined
   let last: RowCounts = new Map()
   let level = undertaking.from
   let { adopted } = undertaking
   for await (const change of undertaking.changes) {
     const changed = await orRecordFailure(db, change, context, adopted, versions)
-    for (const [version, milliseconds] of changed.durations) versions.push({ version, milliseconds })
+    const direction = change.action === 'migrate' ? 'up' : 'down'
+    for (const [version, milliseconds] of changed.durations) versions.push({ version, direction, milliseconds })
     notice(changed.warnings)
     first ??= changed.rows.before
     last = changed.rows.after
@@ -83,7 +84,7 @@ async function orRecordFailure(
   change: Change,
   context: ChangeContext,
   adopted: readonly MigrationRow[],
-  before: readonly { readonly version: string }[],
+  before: readonly RanMigration[],
 ) {
   const startedAt = new Date()
   try {
@@ -101,16 +102,22 @@ async function orRecordFailure(
     }
     if (before.length === 0) throw error
     const committed = before.map(({ version }) => version)
-    throw new LockkeeperError(
-      error.code,
-      `${error.message}\nCommitted before and still applied: ${committed.join(', ')}`,
-      {
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        cause: error,
-        details: { ...error.details, committed },
-      },
-    )
+    throw new LockkeeperError(error.code, `${error.message}\n${committedBefore(before)}`, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+      details: { ...error.details, committed },
+    })
   }
+}
+
+function committedBefore(before: readonly RanMigration[]): string {
+  const of = (direction: RanMigration['direction']) =>
+    before.filter(ran => ran.direction === direction).map(({ version }) => version)
+  const [back, applied] = [of('down'), of('up')]
+  return [
+    ...(back.length === 0 ? [] : [`Taken back before, and committed: ${back.join(', ')}`]),
+    ...(applied.length === 0 ? [] : [`Committed before and still applied: ${applied.join(', ')}`]),
+  ].join('\n')
 }
 
 function rowChanges(before: RowCounts, after: RowCounts): Record<string, RowChange> {

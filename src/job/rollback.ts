@@ -1,13 +1,14 @@
 /** Taking migrations back: the same steps and guards as a deploy, with the downs. */
 
+import type { Connection } from '../database/connection.ts'
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
-import { appliedVersions, type MigrationRow } from '../migrations/bookkeeping.ts'
+import { appliedVersions, type MigrationRow, readEvents } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf, withoutProgress } from '../migrations/progress.ts'
-import { type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
+import { backupsBefore, type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
 import { locate } from './locate.ts'
 import { unchanged } from './look.ts'
 import type { Change } from './model.ts'
@@ -28,7 +29,7 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   const options = { ...given, database: await locate(given) }
   const migrations = await readMigrations(options)
   const { assessment, downs: needed } = await lookEarly(options, migrations)
-  if (needed.length === 0) return unchanged(options, { assessment, pending: [], warnings: [] })
+  if (needed.length === 0) return unchanged(options, { ...nothing, assessment })
   repositoryOf(options)
   const { db, confirm } = await take(options, false)
   try {
@@ -36,11 +37,11 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
     const { bookkeeping, level } = now
     const downs = downsOf(bookkeeping.rows, migrations, options.target)
     // Another job may have done it while this one waited.
-    if (downs.length === 0) return unchanged(options, { assessment: now, pending: [], warnings: [] })
+    if (downs.length === 0) return unchanged(options, { ...nothing, assessment: now })
     const backup = await wayBack(db, options, 'pre-migration')
     await confirm()
     const applied = appliedVersions(bookkeeping.rows)
-    const changes = plan(migrations, applied, downs, options)
+    const changes = planBack(migrations, applied, downs, options)
     return await carryOut(db, options, {
       confirm,
       table: bookkeeping.table,
@@ -55,26 +56,30 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   }
 }
 
+const nothing = { pending: [], takeBack: [], warnings: [] }
+
 /** What is wrong with the request is said before anybody is locked out. */
 async function lookEarly(options: RollbackOptions, migrations: readonly Migration[]) {
   const { database, target, viewInProcess = false } = options
-  const viewed = await viewDatabase(database, connection => assess(connection, migrations), {
-    inProcess: viewInProcess,
+  const look = async (connection: Connection) => ({
+    assessment: await assess(connection, migrations),
+    backups: backupsBefore(await readEvents(connection)),
   })
+  const viewed = await viewDatabase(database, look, { inProcess: viewInProcess })
   if (!('value' in viewed))
     throw new LockkeeperError('missing', `there is no database at ${database}`, {
       hint: 'Is DATABASE_URL right, and the volume mounted? lockkeeper restore --latest brings a lost one back.',
     })
-  const assessment = viewed.value
-  return { assessment, downs: downsOf(assessment.bookkeeping.rows, migrations, target) }
+  const { assessment, backups } = viewed.value
+  return { assessment, downs: downsOf(assessment.bookkeeping.rows, migrations, target, backups) }
 }
 
-/** All downs that can share a transaction do; what the remaining migrations describe is what is left. */
-async function* plan(
+/** All downs that can share a transaction do, as changes; what the remaining migrations describe is what is left. */
+export async function* planBack(
   migrations: readonly Migration[],
   applied: ReadonlySet<string>,
   downs: readonly Down[],
-  { allowRowLoss, signal }: RollbackOptions,
+  { allowRowLoss, signal }: Pick<RollbackOptions, 'allowRowLoss' | 'signal'>,
 ): AsyncGenerator<Change> {
   const left = new Set(applied)
   for (const group of groupsOf(downs)) {

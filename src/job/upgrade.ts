@@ -4,7 +4,7 @@ import { LockkeeperError } from '../errors.ts'
 import { upOf } from '../migrations/apply.ts'
 import { type Assessment, levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
-import { appliedRow } from '../migrations/bookkeeping.ts'
+import { appliedRow, appliedVersions } from '../migrations/bookkeeping.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
@@ -14,6 +14,7 @@ import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
+import { planBack } from './rollback.ts'
 import { refuseDamaged, repositoryOf, wayBack } from './save.ts'
 import { refuseLostVolume, type Taken, take, withoutHistory } from './take.ts'
 
@@ -100,7 +101,7 @@ async function migrate(
   { db, confirm }: Taken,
   options: DeployOptions,
   migrations: readonly Migration[],
-  { assessment, pending, warnings }: Look,
+  { assessment, pending, takeBack, warnings }: Look,
 ): Promise<ChangeResult> {
   const adopted = assessment.kind === 'unmanaged' ? await adoptable(db, options, migrations) : []
   const toRun = pending.filter(migration => !adopted.includes(migration))
@@ -109,7 +110,12 @@ async function migrate(
   if (empty) await refuseDamaged(db, options.database)
   const backup = empty ? null : await wayBack(db, options, 'pre-migration')
   await confirm()
-  const changes = plan(migrations, [...assessment.applied, ...adopted], toRun, assessment, options.signal)
+  const applied = [...assessment.applied, ...adopted]
+  const changes = inOrder(
+    planBack(migrations, appliedVersions(assessment.bookkeeping.rows), takeBack, { ...options, allowRowLoss: false }),
+    // Where something is taken back there may be nothing to run.
+    takeBack.length > 0 && toRun.length === 0 ? [] : plan(migrations, applied, toRun, assessment, options.signal),
+  )
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
   return carryOut(db, options, {
     confirm,
@@ -120,6 +126,10 @@ async function migrate(
     adopted: rows,
     changes,
   })
+}
+
+async function* inOrder<T>(...parts: readonly (AsyncIterable<T> | readonly T[])[]): AsyncGenerator<T> {
+  for (const part of parts) yield* part
 }
 
 /** The batches, each with the schema that it has to end at. One that runs nothing where only the taking over is to be recorded. */

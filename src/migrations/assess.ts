@@ -1,7 +1,13 @@
 /** Where a database stands against a list of migrations: what is applied, what is pending, what does not fit. */
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
-import { appliedVersions, type Bookkeeping, bookkeepingTables, readBookkeeping } from './bookkeeping.ts'
+import {
+  appliedVersions,
+  type Bookkeeping,
+  bookkeepingTables,
+  type MigrationRow,
+  readBookkeeping,
+} from './bookkeeping.ts'
 import type { Migration } from './model.ts'
 import { compareVersions } from './order.ts'
 import { progressOf } from './progress.ts'
@@ -21,11 +27,19 @@ export interface Assessment {
   readonly pending: readonly Migration[]
 }
 
+/**
+ * What becomes of a database that a newer image has migrated: `fail`, `allow` (it stays as it is where every newer
+ * migration was stored as compatible), `rollback` (they are taken back by their stored downs).
+ */
+export type NewerPolicy = 'fail' | 'allow' | 'rollback'
+
 export interface AssessOptions {
   /** A pending migration that sorts before an applied one. Default fail. */
   readonly outOfOrder: 'fail' | 'allow'
   /** Leave this version applied as the last one. Default all. */
   readonly to?: string
+  /** Default fail. */
+  readonly onNewerSchema?: NewerPolicy
 }
 
 /** Reads; judges nothing. */
@@ -55,6 +69,7 @@ export function levelOf(versions: Iterable<string>): string | null {
 
 /**
  * Refuses a history that the folder does not fit, all of it in one message.
+ * @param tolerated versions that the folder does not know, and need not
  * @returns what is to be run, cut off at `to`
  * @throws LockkeeperError `newer` when the database is ahead of the folder, `invalid` for edited or missing files and
  * for a wrong order, `missing` for an unknown `to`.
@@ -63,10 +78,14 @@ export function pendingOf(
   assessment: Assessment,
   migrations: readonly Migration[],
   { outOfOrder, to }: AssessOptions,
+  tolerated: ReadonlySet<string> = new Set(),
 ): readonly Migration[] {
-  refuseNewer(assessment, migrations)
+  refuseNewer(
+    rowsBeyond(assessment, migrations).filter(({ version }) => !tolerated.has(version)),
+    migrations,
+  )
   const pending = cutAt(assessment, migrations, to)
-  const problems = [...historyProblems(assessment, migrations), ...haltProblems(assessment)]
+  const problems = [...historyProblems(assessment, migrations, tolerated), ...haltProblems(assessment)]
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
@@ -90,10 +109,14 @@ function lateOnes(
     .map(({ version }) => `${version} is pending, but ${last.version}, which comes after it, is applied`)
 }
 
-function* historyProblems(assessment: Assessment, migrations: readonly Migration[]): Generator<string> {
+function* historyProblems(
+  assessment: Assessment,
+  migrations: readonly Migration[],
+  tolerated: ReadonlySet<string>,
+): Generator<string> {
   const known = new Map(migrations.map(migration => [migration.version, migration]))
   for (const row of assessment.bookkeeping.rows) {
-    if (row.status !== 'applied') continue
+    if (row.status !== 'applied' || tolerated.has(row.version)) continue
     const migration = known.get(row.version)
     if (migration === undefined) yield `${row.version} is applied, but its file is gone`
     else if (migration.checksum !== row.checksum)
@@ -111,14 +134,32 @@ function* haltProblems({ bookkeeping }: Assessment): Generator<string> {
   }
 }
 
-function refuseNewer({ level, bookkeeping }: Assessment, migrations: readonly Migration[]): void {
+/**
+ * The rows of what a newer image has done: applied or begun, and above everything that the folder has; in their order.
+ * An unknown one below its highest is a history that does not fit.
+ */
+export function rowsBeyond({ bookkeeping }: Assessment, migrations: readonly Migration[]): readonly MigrationRow[] {
   const highest = levelOf(migrations.map(migration => migration.version))
-  if (level === null || highest === null || compareVersions(level, highest) <= 0) return
-  const unknown = [...appliedVersions(bookkeeping.rows)].filter(version => compareVersions(version, highest) > 0)
-  throw new LockkeeperError('newer', `the database is at ${level}; this image knows migrations up to ${highest}`, {
-    hint: `Deploy the image that has ${unknown.join(', ')}, or go back first: with that image, lockkeeper rollback --to ${highest}.`,
-    details: { level, highest, unknown },
-  })
+  if (highest === null) return []
+  const isThere = (row: MigrationRow) => row.status === 'applied' || progressOf(row) !== undefined
+  return bookkeeping.rows
+    .filter(row => isThere(row) && compareVersions(row.version, highest) > 0)
+    .toSorted((a, b) => compareVersions(a.version, b.version))
+}
+
+function refuseNewer(beyond: readonly MigrationRow[], migrations: readonly Migration[]): void {
+  const [first] = beyond
+  if (first === undefined) return
+  const highest = levelOf(migrations.map(migration => migration.version))
+  const unknown = beyond.map(({ version }) => version)
+  throw new LockkeeperError(
+    'newer',
+    `the database is at ${unknown.at(-1)}; this image knows migrations up to ${highest}`,
+    {
+      hint: `Deploy the image that has ${unknown.join(', ')}, or go back first: lockkeeper rollback --to ${highest}.`,
+      details: { level: unknown.at(-1), highest, unknown },
+    },
+  )
 }
 
 function cutAt(assessment: Assessment, migrations: readonly Migration[], to: string | undefined): readonly Migration[] {

@@ -1,15 +1,30 @@
 /** What has to run, and in which order, to take migrations back. */
 import { LockkeeperError } from '../errors.ts'
 import type { Runnable } from './apply.ts'
-import type { MigrationRow } from './bookkeeping.ts'
+import type { EventRow, MigrationRow } from './bookkeeping.ts'
 import type { Directives, Migration, Script } from './model.ts'
 import { compareVersions } from './order.ts'
 import { progressOf } from './progress.ts'
 import { refuseOtherBeginning } from './resume.ts'
 import { split } from './split.ts'
 
-/** This one, everything after this one, or so many. */
-export type RollbackTarget = { readonly version: string } | { readonly to: string } | { readonly steps: number }
+/** This one, everything after this one, so many, or these. */
+export type RollbackTarget =
+  | { readonly version: string }
+  | { readonly to: string }
+  | { readonly steps: number }
+  | { readonly versions: readonly string[] }
+
+/** The backup that was made before a migration was applied, by version. @param events the newest first */
+export function backupsBefore(events: readonly EventRow[]): ReadonlyMap<string, string> {
+  const backups = new Map<string, string>()
+  for (const { action, backup_id, outcome, versions_json } of events) {
+    if (action !== 'migrate' || outcome !== 'ok' || backup_id === null) continue
+    for (const version of JSON.parse(versions_json) as string[])
+      if (!backups.has(version)) backups.set(version, backup_id)
+  }
+  return backups
+}
 
 export interface Down {
   readonly row: MigrationRow
@@ -19,6 +34,7 @@ export interface Down {
 
 /**
  * The downs, the newest first. The file's down is used where the file is there, or else the one that was stored with the row.
+ * @param backups see `backupsBefore`; what can be done where there is no way down
  * @throws LockkeeperError `usage` for a number of steps that is none, `missing` for a version that is not applied,
  * `invalid` when others depend on it or when there is no way down: by name.
  */
@@ -26,6 +42,7 @@ export function downsOf(
   rows: readonly MigrationRow[],
   migrations: readonly Migration[],
   target: RollbackTarget,
+  backups: ReadonlyMap<string, string> = new Map(),
 ): readonly Down[] {
   const applied = inOrder(
     rows.filter(row => row.status === 'applied'),
@@ -33,7 +50,7 @@ export function downsOf(
   )
   const chosen = choose(applied, target).toReversed()
   refuseDependants(applied, chosen, migrations)
-  return chosen.map(row => downOf(row, migrations))
+  return chosen.map(row => downOf(row, migrations, backups.get(row.version)))
 }
 
 /** By the order of the files; one without a file stands before the first file of a higher version. */
@@ -50,6 +67,7 @@ function inOrder(applied: readonly MigrationRow[], migrations: readonly Migratio
 }
 
 function choose(applied: readonly MigrationRow[], target: RollbackTarget): readonly MigrationRow[] {
+  if ('versions' in target) return applied.filter(row => target.versions.includes(row.version))
   if ('steps' in target) {
     if (!Number.isInteger(target.steps) || target.steps < 1)
       throw new LockkeeperError('usage', `${target.steps} is no number of steps to go back`, {
@@ -100,7 +118,7 @@ function dependenciesOf(row: MigrationRow, migrations: readonly Migration[]): re
   return known?.dependencies ?? stored(row).dependencies ?? []
 }
 
-function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
+function downOf(row: MigrationRow, migrations: readonly Migration[], backup: string | undefined): Down {
   const { version } = row
   const migration = migrations.find(candidate => candidate.version === version)
   const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
@@ -121,12 +139,16 @@ function downOf(row: MigrationRow, migrations: readonly Migration[]): Down {
     'invalid',
     `${version} has no down: ${empty ? 'it is empty' : 'neither its file nor the database has one'}`,
     {
-      hint:
-        'Nothing was touched. The backup that was made before it brings the old state back: lockkeeper backups, then lockkeeper restore --id.' +
-        (empty ? ' If there is nothing to undo, its down may say so: SELECT 1;' : ''),
-      details: { version },
+      hint: `Nothing was touched. ${instead(backup)}${empty ? ' If there is nothing to undo, its down may say so: SELECT 1;' : ''}`,
+      details: { version, backup: backup ?? null },
     },
   )
+}
+
+function instead(backup: string | undefined): string {
+  return backup === undefined
+    ? 'No backup is known that was made before it: look through lockkeeper backups, then lockkeeper restore --id.'
+    : `The backup that was made before it brings the old state back: lockkeeper restore --id ${backup}.`
 }
 
 /** Tools write an empty down into each new file; to run it would take back nothing and record that it did. */
@@ -138,7 +160,8 @@ function isEmpty(script: Script): boolean {
   return script.kind === 'sql' && split(script.sql).next().done === true
 }
 
-function stored({
+/** What was stored of the directives of a migration when it was applied. @throws LockkeeperError `invalid` when it cannot be read */
+export function stored({
   version,
   directives_json,
 }: MigrationRow): Partial<Directives> & { readonly dependencies?: readonly string[] } {

@@ -131,7 +131,13 @@ describe('is refused, and nothing is touched', () => {
     place.migration('v002_carts', '-- migrate:up\nCREATE TABLE carts (n);')
     expectOk(await place.run(['run']))
     const before = [traceOf(place.volume), traceOf(place.repository)]
-    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'v002_carts has no down', 'restore')
+    const [backup = ''] = place.backups()
+    expectRefused(
+      await place.run(['rollback', '--steps', '1']),
+      65,
+      'v002_carts has no down',
+      `lockkeeper restore --id ${backup}`,
+    )
     expect([traceOf(place.volume), traceOf(place.repository)]).toEqual(before)
   })
 
