@@ -10,7 +10,8 @@ import { fstatSync } from 'node:fs'
 import { type Given, jsonFlag, plainArguments, settingsOf } from './commands/arguments.ts'
 import type { Command, Outcome } from './commands/command.ts'
 import { run } from './commands/run.ts'
-import { type Config, resolveSettings, type SettingName, settings } from './config/settings.ts'
+import { resolveSettings } from './config/resolve.ts'
+import { type Config, type SettingName, settings } from './config/settings.ts'
 import { exitCodes, LockkeeperError, messageOf } from './errors.ts'
 import type { JobEvent } from './job/events.ts'
 import { outliveLostWakeups } from './lost-wakeups.ts'
@@ -86,7 +87,10 @@ async function supervise(
   outliveLostWakeups()
   const stop = (error: LockkeeperError) => controller.abort(error)
   onStop(signal => stop(stopped(signal)))
-  const deadline = setTimeout(() => stop(tooSlow(config.timeout)), Math.min(config.timeout, longestTimer))
+  const { timeout } = config
+  const deadline = command.staysUp
+    ? undefined
+    : setTimeout(() => stop(tooSlow(timeout)), Math.min(timeout, longestTimer))
   const aborted = new Promise<never>((_, reject) => {
     controller.signal.addEventListener('abort', () => setTimeout(() => reject(controller.signal.reason), grace).unref())
   })
@@ -96,7 +100,8 @@ async function supervise(
   const listener = (event: JobEvent) => shown('message' in event ? { ...event, message: redact(event.message) } : event)
   try {
     const inKubernetes = process.env['KUBERNETES_SERVICE_HOST'] !== undefined
-    const context = { config, given: options, inKubernetes, listener, signal: controller.signal, redact }
+    const { signal } = controller
+    const context = { config, given: options, inKubernetes, listener, signal, timeout, redact }
     return await Promise.race([command.run(context), aborted])
   } catch (error) {
     // Whatever broke because of the stop, the stop is what happened.

@@ -8,6 +8,7 @@ import { plan } from './plan.ts'
 import { restore } from './restore.ts'
 import { rollback } from './rollback.ts'
 import { run } from './run.ts'
+import { schedule } from './schedule.ts'
 import { status } from './status.ts'
 import { validate } from './validate.ts'
 import { verify } from './verify.ts'
@@ -26,4 +27,5 @@ export const commands: readonly Command[] = [
   verify,
   drill,
   restore,
+  schedule,
 ]

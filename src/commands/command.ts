@@ -28,6 +28,8 @@ export interface Context<Names extends SettingName = SettingName> {
   readonly signal: AbortSignal
   /** Kubernetes started this container. */
   readonly inKubernetes: boolean
+  /** How long it may take, in milliseconds; ends it by the signal, unless it stays up and sees to that itself. */
+  readonly timeout: number
   /** Takes the secrets of the environment out of a text that is kept somewhere. */
   readonly redact: (text: string) => string
 }
@@ -55,6 +57,8 @@ export interface Command<Names extends SettingName = SettingName> {
   readonly options?: readonly CommandOption[]
   /** May be left out on the command line; a command that cannot do without says so itself. Default: it takes none. */
   readonly argument?: CommandArgument
+  /** Runs until it is stopped, and so knows no deadline as a whole. Default false. */
+  readonly staysUp?: boolean
   readonly run: (context: Context<Names>) => Promise<Outcome>
 }
 

@@ -2,8 +2,7 @@
  * Every setting of the command line, declared once: its flag, its environment variable, what it means, its default and
  * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
  */
-import { LockkeeperError, messageOf } from '../errors.ts'
-import { count, declare, duration, flag, optional, type Setting, variableOf } from './setting.ts'
+import { count, declare, duration, flag, optional, type Setting } from './setting.ts'
 
 export const settings = {
   database: declare({
@@ -40,7 +39,7 @@ export const settings = {
   timeout: declare({
     flags: '--timeout <duration>',
     env: 'LOCKKEEPER_TIMEOUT',
-    help: 'how long the whole command may take',
+    help: 'how long the whole command may take; of schedule, each of its tasks',
     fallback: '15m',
     read: duration,
   }),
@@ -132,7 +131,7 @@ export const settings = {
   timeZone: declare({
     flags: '--time-zone <name>',
     env: 'LOCKKEEPER_TIME_ZONE',
-    help: 'where days, weeks, months and years begin and end: a name such as Europe/Berlin',
+    help: 'whose clocks and calendar count: a name such as Europe/Berlin',
     fallback: 'UTC',
     read: variable => variable.required().asTimeZone(),
   }),
@@ -188,6 +187,15 @@ export const settings = {
     help: 'hosts to which no proxy leads',
     read: optional,
   }),
+  dailyAt: time('daily', 'the daily backup is made', '15 4 * * *'),
+  weeklyAt: time('weekly', 'the weekly backup is made', '15 4 * * 0'),
+  monthlyAt: time('monthly', 'the monthly backup is made', '15 4 1 * *'),
+  healthFile: declare({
+    flags: '--health-file <path>',
+    env: 'LOCKKEEPER_HEALTH_FILE',
+    help: 'where schedule says how it is, for a health check',
+    read: optional,
+  }),
   logFormat: declare({
     flags: '--log-format <json|pretty>',
     env: 'LOCKKEEPER_LOG_FORMAT',
@@ -217,6 +225,16 @@ function keep(rule: string, fallback: number, help: string): Setting<number> {
   }
 }
 
+function time(task: string, what: string, fallback: string): Setting<string> {
+  return {
+    flags: `--${task}-at <cron>`,
+    env: `LOCKKEEPER_${task.toUpperCase()}_AT`,
+    help: `when ${what}: a cron expression of five fields, or off`,
+    fallback,
+    read: variable => variable.required().asString(),
+  }
+}
+
 function identity(what: string): Setting<string | undefined> {
   return {
     flags: `--${what} <name>`,
@@ -239,50 +257,4 @@ export function optionName(flags: string): string {
       ?.replace(/^--(no-)?/, '')
       .replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) ?? ''
   )
-}
-
-/**
- * Reads the settings that a command takes.
- * @param given the values of the flags, by setting; absent ones were not given
- * @param environment usually `process.env`
- * @throws LockkeeperError `config` with everything that is missing or wrong, in one message.
- */
-export function resolveSettings<Name extends SettingName>(
-  names: readonly Name[],
-  given: Readonly<Partial<Record<SettingName, string>>>,
-  environment: Readonly<Record<string, string | undefined>>,
-): Config<Name> {
-  const problems: string[] = []
-  const hints = new Set<string>()
-  const config: Record<string, unknown> = {}
-  for (const name of names) {
-    const { flags, env, fallback, otherEnv = '', read } = settings[name] as Setting<unknown>
-    const value = given[name] ?? (environment[env] || environment[otherEnv] || undefined) ?? fallback
-    try {
-      config[name] = read(variableOf(env, value))
-    } catch (error) {
-      if (error instanceof LockkeeperError) {
-        problems.push(error.message)
-        if (error.hint !== undefined) hints.add(error.hint)
-      } else problems.push(`${env} (${flags})${plain(messageOf(error), env, value)}`)
-    }
-  }
-  if (problems.length > 0)
-    throw new LockkeeperError(
-      'config',
-      problems.length === 1 ? (problems[0] ?? '') : `several settings are wrong:\n  ${problems.join('\n  ')}`,
-      {
-        hint: [...hints].join(' ') || 'Set the variable or give the flag; lockkeeper help COMMAND shows its settings.',
-        details: { problems },
-      },
-    )
-  return Object.freeze(config) as Config<Name>
-}
-
-/** env-var's own sentences begin with its name and the variable's, and do not say what was there instead. */
-function plain(message: string, env: string, value: string | undefined): string {
-  if (value === undefined) return ' is not set'
-  if (value === '') return ' is empty'
-  const [, expected] = /^env-var: "[^"]*" (should be .*)$/s.exec(message) ?? []
-  return expected === undefined ? `: ${message.replace(`env-var: "${env}" `, '')}` : ` ${expected}, not "${value}"`
 }

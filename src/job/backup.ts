@@ -20,11 +20,14 @@ export interface BackupJobOptions extends JobOptions {
   readonly note?: string
   /** Folder with room for a copy of the database. */
   readonly tmpdir: string
+  /** What time it is, for the backup's name. Default: the clock of the machine. */
+  readonly now?: () => Date
 }
 
 /** @throws LockkeeperError `missing` when there is no database, or nothing in it; otherwise as the parts it is made of */
 export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
   const { actor, listener, lockTimeout, note, signal, tiers, tmpdir, viewInProcess = false } = options
+  const { now = () => new Date() } = options
   const database = await locate(options)
   const settings = repositoryOf(options)
   if (settings === undefined)
@@ -46,6 +49,7 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
         presence.header.journalMode === 'rollback' ? '; writers waited for it, which they would not in WAL mode' : ''
       return { message: `a consistent copy of ${database} (${formatBytes(presence.bytes)})${waits}`, value: undefined }
     })
+    const at = now()
     const connection = await DatabaseProcess.open(
       { location: fileUri(copy, { immutable: '1' }), readOnly: true },
       signal,
@@ -56,6 +60,7 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
         save(repository, copy, connection, described, {
           inProcess: true,
           tiers,
+          at,
           actor,
           listener,
           ...(note === undefined ? {} : { note }),

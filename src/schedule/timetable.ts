@@ -8,8 +8,10 @@
  */
 import { CronTime } from 'cron'
 import { messageOf } from '../errors.ts'
-import { type WallClock, Zone } from './zone.ts'
+import type { WallClock, Zone } from './zone.ts'
 
+const second = 1000
+const minute = 60 * second
 /** By how much clocks are set forward or back at most, in milliseconds, other than by whole days. */
 const largestChange = 3 * 3_600_000
 
@@ -54,8 +56,10 @@ export class Timetable {
 
   /** Undefined where there is none: `cron` gives up after eight years. */
   #timeAfter(time: WallClock): WallClock | undefined {
+    // It goes by the second, slowly, and no second but the first of a minute fits.
+    const lastSecond = time - (time % minute) + minute - second
     try {
-      return this.#cron.getNextDateFrom(new Date(time), 'UTC').toMillis()
+      return this.#cron.getNextDateFrom(new Date(lastSecond), 'UTC').toMillis()
     } catch {
       return undefined
     }

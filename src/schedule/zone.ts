@@ -26,6 +26,11 @@ export class Zone {
     return moment.getTime() + this.#offsetAt(moment.getTime())
   }
 
+  /** `2026-11-28 04:15 Europe/Berlin` */
+  format(moment: Date): string {
+    return `${new Date(this.wallClockAt(moment)).toISOString().slice(0, 16).replace('T', ' ')} ${this.name}`
+  }
+
   /**
    * When clocks show this time, in order; two moments where they were set back. A time that is left out where they are
    * set forward is where it would have been had they not been: 02:30 becomes 03:30.

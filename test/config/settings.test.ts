@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { optionName, resolveSettings, type SettingName, settings } from '../../src/config/settings.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
+import { optionName, type SettingName, settings } from '../../src/config/settings.ts'
 import { LockkeeperError } from '../../src/errors.ts'
 
 const every = Object.keys(settings) as SettingName[]
@@ -51,7 +52,6 @@ const values: Record<SettingName, readonly [string, unknown]> = {
   keepPreRestore: ['2', 2],
   keepWithin: ['48h', 172_800_000],
   grace: ['0s', 0],
-  timeZone: ['Europe/Berlin', 'Europe/Berlin'],
   s3PathStyle: ['on', 'on'],
   s3Sse: ['aws:kms:alias/backups', { kmsKey: 'alias/backups' }],
   s3StorageClass: ['STANDARD_IA', 'STANDARD_IA'],
@@ -60,6 +60,11 @@ const values: Record<SettingName, readonly [string, unknown]> = {
   httpsProxy: ['http://proxy:3128', 'http://proxy:3128'],
   httpProxy: ['http://proxy:3128', 'http://proxy:3128'],
   noProxy: ['.svc', '.svc'],
+  dailyAt: ['30 5 * * *', '30 5 * * *'],
+  weeklyAt: ['off', 'off'],
+  monthlyAt: ['@monthly', '@monthly'],
+  timeZone: ['Europe/Berlin', 'Europe/Berlin'],
+  healthFile: ['/tmp/health.json', '/tmp/health.json'],
   logFormat: ['pretty', 'pretty'],
   terminationLog: ['/tmp/log', '/tmp/log'],
   pod: ['app-0', 'app-0'],
@@ -96,7 +101,6 @@ test('defaults are what the help says', () => {
     keepPreRestore: 5,
     keepWithin: 0,
     grace: 86_400_000,
-    timeZone: 'UTC',
     s3PathStyle: 'auto',
     s3Sse: undefined,
     s3StorageClass: undefined,
@@ -105,6 +109,11 @@ test('defaults are what the help says', () => {
     httpsProxy: undefined,
     httpProxy: undefined,
     noProxy: undefined,
+    dailyAt: '15 4 * * *',
+    weeklyAt: '15 4 * * 0',
+    monthlyAt: '15 4 1 * *',
+    timeZone: 'UTC',
+    healthFile: undefined,
     logFormat: undefined,
     terminationLog: undefined,
     pod: undefined,
