@@ -41,8 +41,6 @@ export interface BackupFacts {
   /** When the bytes were the database's. Default: when reading them begins. */
   readonly at?: Date
   readonly note?: string
-  /** Never to be removed by retention. */
-  readonly pinned?: boolean
   readonly database: DatabaseFacts
   readonly schema: SchemaFacts
   /** Rows by table, counted while its bytes are read. Default: they were not counted. */
@@ -121,6 +119,7 @@ export async function createBackup(
       const { stored, lists } = placed
       const found = { chunks, stored, lists, damaged: await facts.damaged, tables: await facts.tables }
       const manifest = await publish(repository, sequence => compose({ sequence, ...found }))
+      if (!(await intent.holds())) throw await takeBack(repository, manifest)
       await removeExpiredIntents(repository)
       return { id: manifest.id, manifest, stored, reused: { chunks: chunks.distinct.size - placed.placed } }
     } finally {
@@ -129,6 +128,20 @@ export async function createBackup(
   } finally {
     await file.close()
   }
+}
+
+/** What nothing protected from a prune until its manifest was there may have lost chunks. */
+async function takeBack({ store }: Repository, { id }: Manifest): Promise<LockkeeperError> {
+  const gone = await store.deleteMany([manifestKey(id)]).then(
+    () => true,
+    () => false,
+  )
+  return new LockkeeperError('storage', `the backup ${id} took so long that a prune no longer knew of it`, {
+    hint: gone
+      ? 'It was taken back. Run it again: what was stored is not uploaded again.'
+      : `It could not be taken back: \`lockkeeper verify ${id}\` says whether it is whole. Run the backup again.`,
+    details: { backup: id },
+  })
 }
 
 /** Characters that a manifest may hold. */
@@ -154,7 +167,6 @@ function composer(repository: Repository, facts: BackupFacts, at: Date): Compose
       createdAt: at.toISOString(),
       tiers: ordered,
       ...(facts.note === undefined ? {} : { note: facts.note }),
-      ...(facts.pinned === undefined ? {} : { pinned: facts.pinned }),
       database: { name: repository.databaseName, ...facts.database, bytes: chunks.bytes, sha256: chunks.sha256 },
       chunks: { size: repository.chunkSize, count: chunks.count, lists },
       stored,

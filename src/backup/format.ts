@@ -23,6 +23,7 @@ export const largest = {
   list: 256 * 1024,
   check: 4 * 1024 * 1024,
   marks: 16 * 1024 * 1024,
+  intent: 4 * 1024 * 1024,
   /** Room for what zstd adds to bytes that it cannot compress, and for the header of a frame. */
   chunk: (size: number): number => size + (size >>> 7) + 1024,
 } as const

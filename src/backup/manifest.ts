@@ -67,7 +67,6 @@ export interface Manifest {
   /** At least one, in the order of `tiers` in `format.ts`. */
   readonly tiers: readonly Tier[]
   readonly note?: string
-  readonly pinned?: boolean
   readonly database: DatabaseFacts & { readonly name: string; readonly bytes: number; readonly sha256: string }
   /** `size` and `count` of the chunks, and the lists that name them in order. The last chunk may be shorter. */
   readonly chunks: { readonly size: number; readonly count: number; readonly lists: readonly string[] }
@@ -109,7 +108,6 @@ export function parseManifest(bytes: Uint8Array, key: string): Manifest {
 
 function readManifest(fields: Untrusted): Omit<Manifest, 'sha256'> {
   const note = fields.optional('note')
-  const pinned = fields.optional('pinned')
   const tables = fields.optional('tables')
   const database = readDatabase(fields.field('database'))
   const stored = fields.field('stored')
@@ -124,7 +122,6 @@ function readManifest(fields: Untrusted): Omit<Manifest, 'sha256'> {
     createdAt: fields.field('createdAt').moment(),
     tiers: readTiers(fields.field('tiers')),
     ...(note === undefined ? {} : { note: note.string({ most: 4096 }) }),
-    ...(pinned === undefined ? {} : { pinned: pinned.boolean() }),
     database,
     chunks: readChunks(fields.field('chunks'), database.bytes),
     stored: { chunks: stored.field('chunks').integer(0), bytes: stored.field('bytes').integer(0) },

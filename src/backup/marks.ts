@@ -5,6 +5,8 @@
  */
 
 import { randomUUID } from 'node:crypto'
+import type { ObjectInfo } from '../storage/object-store.ts'
+import { inOrder } from './concurrency.ts'
 import { formatVersion, isContentKey, largest, stampOf } from './format.ts'
 import type { Origin } from './manifest.ts'
 import { putJson, readJson } from './objects.ts'
@@ -13,6 +15,8 @@ import { Untrusted } from './untrusted.ts'
 
 export interface Marks {
   readonly key: string
+  /** When they were stored, by the clock of the store. */
+  readonly stored: Date
   /** ISO 8601, UTC. */
   readonly at: string
   /** `unused`: a later prune may delete them. `damaged`: they hold the wrong bytes, and stay marked as long as they are there. */
@@ -23,6 +27,8 @@ export interface Marks {
 
 /** Objects that one file of marks names at most: it stays well below the largest size that is read. */
 const objectsInFile = 100_000
+
+const filesAtOnce = 8
 
 const folder = 'marks/'
 const keyPattern = /^marks\/\d{8}T\d{6}Z-[0-9a-f-]{36}\.json$/
@@ -56,19 +62,23 @@ export async function mark(
  * and nothing can be relied on without knowing.
  */
 export async function* readMarks(repository: Repository): AsyncIterable<Marks> {
-  for await (const { key } of repository.store.list(folder)) {
-    const json = await readJson(repository.store, key, largest.marks)
-    // A prune that finished meanwhile removes its marks.
-    if (json === undefined) continue
-    const fields = new Untrusted(json, key)
-    if (!keyPattern.test(key)) throw fields.error('is not the name of marks')
-    if (!fields.field('repository').is(repository.id)) throw fields.field('repository').error('is another repository')
-    yield {
-      key,
-      at: fields.field('at').moment(),
-      reason: fields.field('reason').oneOf(['unused', 'damaged'] as const),
-      objects: fields.field('objects').array(objectsInFile).map(readKey),
-    }
+  const files = repository.store.list(folder)
+  // A prune that finished meanwhile removes its marks.
+  for await (const marks of inOrder(files, filesAtOnce, file => read(repository, file))) if (marks) yield marks
+}
+
+async function read(repository: Repository, { key, modified }: ObjectInfo): Promise<Marks | undefined> {
+  const json = await readJson(repository.store, key, largest.marks)
+  if (json === undefined) return undefined
+  const fields = new Untrusted(json, key)
+  if (!keyPattern.test(key)) throw fields.error('is not the name of marks')
+  if (!fields.field('repository').is(repository.id)) throw fields.field('repository').error('is another repository')
+  return {
+    key,
+    stored: modified,
+    at: fields.field('at').moment(),
+    reason: fields.field('reason').oneOf(['unused', 'damaged'] as const),
+    objects: fields.field('objects').array(objectsInFile).map(readKey),
   }
 }
 

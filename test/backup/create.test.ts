@@ -84,7 +84,6 @@ describe('a backup', () => {
       at,
       tiers: ['weekly', 'daily', 'daily'],
       note: 'before the fair',
-      pinned: true,
       tables: { visits: 500 },
       damaged: 'page 3 is never used',
       database: { pageSize: 4096, journalMode: 'wal', encoding: 'UTF-16le', userVersion: 7 },
@@ -99,7 +98,6 @@ describe('a backup', () => {
       createdAt: '2026-11-23T11:40:00.500Z',
       tiers: ['daily', 'weekly'],
       note: 'before the fair',
-      pinned: true,
       database: {
         name: 'app',
         bytes: size,

@@ -14,7 +14,6 @@ const { sha256: _, ...content } = sealManifest({
   createdAt: '2026-11-23T11:40:00.123Z',
   tiers: ['daily', 'pre-migration'],
   note: 'before the fair – Größe',
-  pinned: true,
   database: {
     name: 'app',
     bytes: 10_000,
@@ -137,7 +136,6 @@ describe('a manifest', () => {
     ['tiers', 'daily', 'tiers is not a list'],
     ['tiers', Array(1000).fill('daily'), 'tiers has more than 6 items'],
     ['note', 'x'.repeat(5000), 'note has not 0 to 4096 characters'],
-    ['pinned', 'yes', 'pinned is not true or false'],
     ['database', [], 'database is not an object'],
     ['database', undefined, 'database is not an object'],
     ['database.name', '', 'database.name has not 1 to 200'],

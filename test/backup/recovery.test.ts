@@ -178,7 +178,7 @@ describe('the page about the format', () => {
 
   it('names every field of a manifest', async () => {
     const test = await fresh()
-    const { manifest } = await backup(test, test.database, { note: 'x', pinned: true, tables: { visits: 1 } })
+    const { manifest } = await backup(test, test.database, { note: 'x', tables: { visits: 1 } })
     const table = page.slice(page.indexOf('## Manifests'), page.indexOf('## Checks'))
     const nested = [manifest.database, manifest.chunks, manifest.stored, manifest.schema, manifest.engine, manifest.by]
     for (const name of [manifest, ...nested].flatMap(Object.keys)) expect(table, name).toContain(`\`${name}\``)

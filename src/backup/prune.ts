@@ -1,0 +1,143 @@
+/**
+ * Pruning: removes the backups that the policy does not keep, and in two steps, with a time of grace between them, what
+ * only they used. Safe beside backups, verifications, restores and other prunes, and killed or held up anywhere:
+ * `retention.ts` decides, `remove.ts` and `sweep.ts` say in which order things are done.
+ */
+
+import { LockkeeperError } from '../errors.ts'
+import type { CatalogProblem } from './catalog.ts'
+import { listChecks } from './checks.ts'
+import { idInKey, parseChunkKey } from './format.ts'
+import { readIntents, removeExpiredIntents } from './intents.ts'
+import type { Origin } from './manifest.ts'
+import { listPins } from './pins.ts'
+import { deleteOrExplain, type Removal, removeBackups } from './remove.ts'
+import type { Repository } from './repository.ts'
+import { isEmptyPolicy, type RetentionFacts, type Verdict } from './retention.ts'
+import { type JudgeOptions, judge, judgeAgain, type Survey, survey } from './survey.ts'
+import { type Amount, amountOf, planSweep, spentMarks, sweep, type Usage } from './sweep.ts'
+
+export interface PruneOptions extends JudgeOptions {
+  /** Milliseconds that what no backup uses any more stays after it was marked. */
+  readonly grace: number
+  /** Decide, but change nothing. */
+  readonly dryRun: boolean
+  readonly by: Origin
+  readonly signal?: AbortSignal
+}
+
+export interface JudgedBackup extends Verdict {
+  readonly facts: RetentionFacts
+  /** Of the database. */
+  readonly bytes: number
+}
+
+export interface PruneReport {
+  /** All that were there, newest last. */
+  readonly backups: readonly JudgedBackup[]
+  /** Why nothing may be removed or deleted, a sentence; undefined: something may. */
+  readonly blocked: string | undefined
+  /** Ids; in a dry run, of those that would be. */
+  readonly removed: readonly string[]
+  /** Ids of those that had to stay after all, as somebody pinned them or found newer ones bad at that moment. */
+  readonly putBack: readonly string[]
+  /** What nothing uses any more since this prune, or since something was killed; a prune after the time of grace deletes it. */
+  readonly released: Amount
+  /** What was marked before, and is still in its time of grace. */
+  readonly waiting: Amount
+  /** What was marked long enough ago, and is gone now; in a dry run, what would be. */
+  readonly deleted: Amount
+  readonly problems: readonly CatalogProblem[]
+  /** Why the store did not delete what it was asked to; the rest was done. */
+  readonly refused: LockkeeperError | undefined
+}
+
+/**
+ * Rejects with
+ * - `config` when the policy has no rule at all;
+ * - `invalid` or `config` when marks cannot be read;
+ * - whatever the store rejects with, or the reason of the signal. Then some of it may be done, and the next prune goes on.
+ */
+export async function prune(repository: Repository, options: PruneOptions): Promise<PruneReport> {
+  if (isEmptyPolicy(options.policy))
+    throw new LockkeeperError('config', 'the retention policy has no rule, so nothing is removed', {
+      hint: 'Set at least one, such as --keep-daily 7: docs/retention.md.',
+    })
+  const { signal } = options
+  const found = await survey(repository, signal)
+  const { blocked, verdicts } = judge(found, options)
+  const backups = verdicts.map(verdict => {
+    const known = found.backups.get(verdict.id)
+    return { ...verdict, facts: known?.facts as RetentionFacts, bytes: known?.bytes ?? 0 }
+  })
+  const going = verdicts.filter(({ keep }) => !keep).map(({ id }) => id)
+  const common = { backups, problems: found.problems }
+  const none = { objects: 0, bytes: 0 }
+  const still = { released: none, waiting: none, deleted: none }
+  if (blocked !== undefined) return { ...common, ...still, blocked, removed: [], putBack: [], refused: undefined }
+
+  const removal = options.dryRun ? { removed: going, putBack: [], refused: undefined } : await remove()
+  const gone = new Set(removal.removed)
+  const staying = [...found.backups.values()].filter(({ id }) => !gone.has(id))
+  const unknown = staying.map(backup => found.content.unreadableList(backup)).find(list => list !== undefined)
+  if (unknown !== undefined) {
+    const what = `nobody knows what a backup needs, so nothing is deleted: ${unknown.message}`
+    return { ...common, ...still, ...removal, blocked: what }
+  }
+  const usage = usageOf(found, gone)
+  const intents = options.dryRun ? found.intents : await readIntents(repository)
+  const plan = planSweep(found.content, usage, found.marks, intents, { grace: options.grace, now: Date.now() })
+  const amounts = { released: amountOf(found.content, plan.unused), waiting: amountOf(found.content, plan.waiting) }
+  if (options.dryRun) return { ...common, ...removal, ...amounts, blocked, deleted: amountOf(found.content, plan.due) }
+  signal?.throwIfAborted()
+  const known = new Set(found.backups.keys())
+  const swept = await sweep(repository, found.content, plan, known, options.by, signal)
+  const refused = removal.refused ?? swept.refused ?? (await tidy(repository, found, new Set(plan.due)))
+  return { ...common, ...removal, ...amounts, blocked, deleted: swept.deleted, refused }
+
+  async function remove(): Promise<Removal> {
+    await removeExpiredIntents(repository, found.content.newest)
+    if (going.length === 0) return { removed: [], putBack: [], refused: undefined }
+    signal?.throwIfAborted()
+    const chunks = new Set<string>()
+    for (const id of going) for (const key of keysNamedBy(found, id)) chunks.add(parseChunkKey(key)?.sha256 ?? '')
+    return removeBackups(repository, going, chunks, options.by, removed =>
+      judgeAgain(repository, found, removed, options),
+    )
+  }
+}
+
+function* keysNamedBy({ backups, content }: Survey, id: string): Iterable<string> {
+  const backup = backups.get(id)
+  if (backup === undefined) return
+  for (const position of content.namedBy(backup)) yield content.keys[position] as string
+}
+
+function usageOf({ backups, content }: Survey, gone: ReadonlySet<string>): Usage {
+  const used = new Uint8Array(content.keys.length)
+  const released = new Uint8Array(content.keys.length)
+  for (const backup of backups.values()) {
+    const flags = gone.has(backup.id) ? released : used
+    for (const position of content.namedBy(backup)) flags[position] = 1
+  }
+  return { used, released }
+}
+
+/** Marks that are spent, and the results of checks and pins of backups that are gone. */
+async function tidy(repository: Repository, { content, marks }: Survey, deleted: ReadonlySet<number>) {
+  const { checks } = await listChecks(repository.store)
+  const pins = await listPins(repository)
+  // Last: whoever checked or pinned a backup did so while it was there.
+  const ids = new Set<string>()
+  for await (const { key } of repository.store.list('backups/')) ids.add(idInKey(key) ?? '')
+  const orphans = [...checks].flatMap(([id, of]) => (ids.has(id) ? [] : of.map(({ key }) => key)))
+  // A prune that is just putting a backup back needs its pin.
+  const oldPins = [...pins].filter(
+    ([id, { stored }]) => !ids.has(id) && content.newest - stored.getTime() > orphanedFor,
+  )
+  const spent = spentMarks(marks, content, position => !deleted.has(position))
+  return deleteOrExplain(repository, [...spent, ...orphans, ...oldPins.map(([, { key }]) => key)])
+}
+
+/** Milliseconds after which a pin of no backup is removed. */
+const orphanedFor = 72 * 60 * 60 * 1000

@@ -1,0 +1,121 @@
+/** Everything that a prune has to know before it decides: what is stored, who may need it, and what is known of it. */
+
+import { type Backup, type CatalogProblem, listBackups, listNames, readBackup } from './catalog.ts'
+import { inOrder } from './concurrency.ts'
+import { Content, type Names } from './content.ts'
+import { type Intents, readIntents } from './intents.ts'
+import type { Manifest } from './manifest.ts'
+import { type Marks, readMarks } from './marks.ts'
+import { listPins } from './pins.ts'
+import type { Repository } from './repository.ts'
+import { type Retention, type RetentionFacts, type RetentionPolicy, retain } from './retention.ts'
+
+/** What is kept in memory of a manifest. */
+export interface Surveyed extends Names {
+  /** Without what checks and pins say. */
+  readonly own: OwnFacts
+  readonly facts: RetentionFacts
+  /** Of the database. */
+  readonly bytes: number
+}
+
+/** What a manifest and its content say; nothing changes it. */
+type OwnFacts = Omit<RetentionFacts, 'verified' | 'pinned'>
+
+export interface Survey {
+  readonly marks: readonly Marks[]
+  readonly content: Content
+  readonly intents: Intents
+  /** By id; newest last. */
+  readonly backups: ReadonlyMap<string, Surveyed>
+  readonly problems: readonly CatalogProblem[]
+}
+
+const manifestsAtOnce = 16
+
+/**
+ * Marks first, then what is stored, then the intents, then the manifests: so whatever a backup stored is seen together
+ * with its intent, or with its manifest. Rejects when the store does, or marks cannot be read.
+ */
+export async function survey(repository: Repository, signal?: AbortSignal): Promise<Survey> {
+  const marks = await Array.fromAsync(readMarks(repository))
+  const content = await Content.list(repository, signal)
+  const intents = await readIntents(repository)
+  signal?.throwIfAborted()
+  const { backups: found, problems } = await listBackups(repository)
+  const pins = await listPins(repository)
+  const known = found.map(({ manifest: { chunks, id } }) => ({ chunks, id }))
+  await content.readLists(known, signal)
+  const backups = new Map<string, Surveyed>()
+  for (const backup of found) {
+    const { chunks, database, id } = backup.manifest
+    const own = ownFacts(backup.manifest, await content.flawOf(backup.manifest))
+    backups.set(id, { id, chunks, own, facts: withOthers(own, backup, pins), bytes: database.bytes })
+  }
+  return { marks, content, intents, backups, problems }
+}
+
+/** What retention wants to know of a backup, whose objects nobody looked for. */
+export function factsOf(backup: Backup, pins: ReadonlyMap<string, unknown>): RetentionFacts {
+  return withOthers(ownFacts(backup.manifest), backup, pins)
+}
+
+function ownFacts({ createdAt, damaged, id, schema, sequence, tiers }: Manifest, incomplete?: string): OwnFacts {
+  const flaw = damaged === false ? incomplete : `the database was damaged: ${damaged.reason}`
+  return { id, sequence, createdAt: Date.parse(createdAt), tiers, level: schema.level, flaw }
+}
+
+function withOthers(
+  own: OwnFacts,
+  { check, checked, id }: Pick<Backup, 'id' | 'check' | 'checked'>,
+  pins: ReadonlyMap<string, unknown>,
+): RetentionFacts {
+  const bad = checked === 'bad' ? `a ${check?.kind ?? 'verification'} found it bad` : undefined
+  return { ...own, flaw: own.flaw ?? bad, verified: checked === 'good', pinned: pins.has(id) }
+}
+
+/** Problems that forbid all deleting: a manifest that cannot be read may name anything. */
+export function unreadableManifests(problems: readonly CatalogProblem[]): string[] {
+  return problems.flatMap(({ key }) => (key.startsWith('backups/') ? [key] : []))
+}
+
+export interface JudgeOptions {
+  readonly policy: RetentionPolicy
+  readonly timeZone: string
+}
+
+/** What the policy says of what was surveyed. */
+export function judge({ backups, problems }: Survey, { policy, timeZone }: JudgeOptions): Retention {
+  const facts = Array.from(backups.values(), surveyed => surveyed.facts)
+  return retain(facts, policy, { now: Date.now(), timeZone, unreadable: unreadableManifests(problems) })
+}
+
+/**
+ * Judges again, by what is there now: pins, checks and backups that came since count, backups that are gone do not, but
+ * for those in `removed`. Resolves to the ids that may go.
+ */
+export async function judgeAgain(
+  repository: Repository,
+  surveyed: Survey,
+  removed: ReadonlySet<string>,
+  options: JudgeOptions,
+): Promise<Set<string>> {
+  const { backups: listed, problems: odd } = await listNames(repository)
+  const pins = await listPins(repository)
+  const problems = [...odd]
+  const facts: RetentionFacts[] = []
+  const there = new Set(listed.map(({ id }) => id))
+  for (const [id, known] of surveyed.backups)
+    if (removed.has(id) && !there.has(id)) facts.push({ ...known.facts, pinned: pins.has(id) })
+  for await (const found of inOrder(listed, manifestsAtOnce, async backup => {
+    const known = surveyed.backups.get(backup.id)
+    return known === undefined ? readBackup(repository, backup) : withOthers(known.own, backup, pins)
+  })) {
+    if (found === undefined) continue
+    if ('key' in found) problems.push(found)
+    else facts.push('manifest' in found ? factsOf(found, pins) : found)
+  }
+  const { policy, timeZone } = options
+  const { verdicts } = retain(facts, policy, { now: Date.now(), timeZone, unreadable: unreadableManifests(problems) })
+  return new Set(verdicts.flatMap(({ id, keep }) => (keep ? [] : [id])))
+}
