@@ -47,16 +47,26 @@ export async function removeBackups(
       if (bytes !== undefined) manifests.set(id, bytes)
     })
     const allowed = await mayGo(new Set())
-    const going = [...manifests.keys()].filter(id => allowed.has(id))
+    const going = ids.filter(id => manifests.has(id) && allowed.has(id))
     const refused = await deleteOrExplain(repository, going.map(manifestKey))
     const removed = refused === undefined ? going : await goneOf(repository, going)
     const still = await mayGo(new Set(removed))
     const putBack = removed.filter(id => !still.has(id))
     for (const id of putBack) await store.putIfAbsent(manifestKey(id), manifests.get(id) as Uint8Array)
+    // Held up for days: what they name may have been deleted, and a backup that is not whole is worse than none.
+    if (putBack.length > 0 && !(await intent.holds())) throw await lost(repository, putBack)
     return { removed: removed.filter(id => still.has(id)), putBack, refused }
   } finally {
     await intent.withdraw()
   }
+}
+
+async function lost({ store }: Repository, ids: readonly string[]): Promise<LockkeeperError> {
+  await store.deleteMany(ids.map(manifestKey))
+  return new LockkeeperError('storage', `a prune that was held up for days removed ${ids.join(', ')}`, {
+    hint: 'Meanwhile somebody pinned them, or found newer ones bad. `lockkeeper backups` lists what there is.',
+    details: { backups: ids },
+  })
 }
 
 /** Deletes, and resolves to what the store had against it. A permission or a lock that is missing is no failure of the prune. */

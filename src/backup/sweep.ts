@@ -4,7 +4,7 @@
  *   2. Read all intents, then the manifests that came since the survey; spare what they name.
  *   3. Delete, as long as the marks from the first step are there.
  *   4. Remove marks of what is gone.
- * The marks from the first step stay for three days: while this process may still be about to delete something, or a
+ * The marks from the first step stay for a week: while this process may still be about to delete something, or a
  * network to deliver a delete, no backup uses these names, whatever became of the objects. What a backup stores again
  * meanwhile lies under another number.
  * A kill leaves marks behind and some objects not deleted; the next prune goes on from there.
@@ -22,7 +22,7 @@ import { deleteOrExplain } from './remove.ts'
 import type { Repository } from './repository.ts'
 
 /** Milliseconds that marks outlive what they mark. A prune that was paused for longer gives up. */
-const afterglow = 72 * 60 * 60 * 1000
+const afterglow = 7 * 24 * 60 * 60 * 1000
 
 const deletedAtOnce = 500
 const manifestsAtOnce = 16
@@ -149,7 +149,7 @@ async function namedSince(
 async function expectThere({ store }: Repository, tombstones: readonly string[]): Promise<void> {
   for (const key of tombstones) {
     if ((await store.head(key)) !== undefined) continue
-    throw new LockkeeperError('storage', 'this prune was held up for days, so nothing more is deleted', {
+    throw new LockkeeperError('storage', 'this prune was held up for a week, so nothing more is deleted', {
       hint: 'Run it again. What it was going to delete may be in use by now.',
       details: { object: key },
     })
@@ -157,7 +157,7 @@ async function expectThere({ store }: Repository, tombstones: readonly string[])
 }
 
 /**
- * Marks that are of no use any more: older than three days, by the clock of the store, and every object in them is gone,
+ * Marks that are of no use any more: older than a week, by the clock of the store, and every object in them is gone,
  * or is marked by a newer file as well.
  * @param there whether the object at a position is still there
  */

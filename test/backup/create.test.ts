@@ -10,6 +10,7 @@ import { chunkKey, listKey, manifestKey, parseChunkKey, parseListKey } from '../
 import { mark } from '../../src/backup/marks.ts'
 import type { Progress } from '../../src/backup/progress.ts'
 import { LockkeeperError } from '../../src/errors.ts'
+import { age } from './pruning.ts'
 import {
   added,
   backup,
@@ -246,8 +247,22 @@ describe('the next backup', () => {
     const test = await fresh()
     const old = 'intents/20200101T000000Z-5d2c1d5e-0000-4000-8000-000000000000.json'
     await test.repository.store.putIfAbsent(old, Buffer.from('{}'))
+    age(test, [old], 73 * 60 * 60 * 1000)
     await backup(test, test.database)
     expect(objectsOf(test.root).has(old)).toBe(false)
+  })
+
+  it('is taken back when a prune no longer knew of it before its manifest was there', async () => {
+    const test = await fresh()
+    const { store } = observed(test.repository.store, async (call, key) => {
+      if (call !== 'puts' || !key.startsWith('backups/')) return
+      const intents = [...objectsOf(test.root).keys()].filter(name => name.startsWith('intents/'))
+      await test.repository.store.deleteMany(intents)
+    })
+    const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
+    expect(error).toMatchObject({ code: 'storage', message: expect.stringContaining('no longer knew') })
+    expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+    await backup(test, test.database)
   })
 
   it('goes on after a damaged newest manifest', async () => {

@@ -1,13 +1,15 @@
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { stampOf } from '../../src/backup/format.ts'
-import { announce, removeExpiredIntents } from '../../src/backup/intents.ts'
+import { chunkKey, listKey, stampOf } from '../../src/backup/format.ts'
+import { announce, readIntents, removeExpiredIntents } from '../../src/backup/intents.ts'
 import { LockkeeperError } from '../../src/errors.ts'
-import { by, freshRepository, objectsOf, observed } from './support.ts'
+import { age } from './pruning.ts'
+import { by, freshRepository, objectsOf, observed, sealed } from './support.ts'
 
 const hashes = new Set(['a', 'b', 'c'].map(text => hash('sha256', text)))
+const other = hash('sha256', 'd')
 const hours = 60 * 60 * 1000
 
 describe('an intent', () => {
@@ -36,7 +38,15 @@ describe('an intent', () => {
     expect([...objectsOf(root).keys()]).toEqual(['repository.json'])
   })
 
-  it('stays, without a complaint, where it may not be deleted', async () => {
+  it('holds as long as it is there', async () => {
+    const { repository } = await freshRepository()
+    const intent = await announce(repository, hashes, by)
+    expect(await intent.holds()).toBe(true)
+    await repository.store.deleteMany([intent.key])
+    expect(await intent.holds()).toBe(false)
+  })
+
+  it('stays, without a complaint, where it may not be deleted, and says that it is over', async () => {
     const { repository } = await freshRepository()
     const { store } = observed(repository.store, call => {
       if (call === 'deletes') throw new LockkeeperError('denied', 'no deleting here')
@@ -44,6 +54,7 @@ describe('an intent', () => {
     const intent = await announce({ ...repository, store }, hashes, by)
     await expect(intent.withdraw()).resolves.toBeUndefined()
     expect(await repository.store.head(intent.key)).toBeDefined()
+    expect((await readIntents(repository)).count).toBe(0)
   })
 
   it('no longer protects a backup that takes more than 48 hours', async () => {
@@ -56,18 +67,23 @@ describe('an intent', () => {
     expect(() => intent.check(after + 48 * hours)).toThrow('more than 48 hours')
   })
 
-  it('is removed by a later backup when its time is over, and not before', async () => {
-    const { repository, root } = await freshRepository()
+  it('is removed by a later backup when it is three days old by the clock of the store, whatever its name says', async () => {
+    const test = await freshRepository()
+    const { repository, root } = test
     const { key: alive } = await announce(repository, hashes, by)
-    const put = (at: number) => {
-      const key = `intents/${stampOf(new Date(at))}-5d2c1d5e-0000-4000-8000-000000000000.json`
-      return repository.store.putIfAbsent(key, Buffer.from('{}'))
+    const put = async (until: number, old: number) => {
+      const key = `intents/${stampOf(new Date(until))}-${randomUUID()}.json`
+      await repository.store.putIfAbsent(key, Buffer.from('{}'))
+      age(test, [key], old)
+      return key
     }
-    await put(Date.now() - 2000)
-    await put(Date.now() - 1000 * hours)
-    await repository.store.putIfAbsent('intents/unknown.json', Buffer.from('{}'))
+    const young = await put(0, 71 * hours)
+    await put(Date.now() + 1000 * hours, 73 * hours)
+    await put(Date.now() - 2000, 1000 * hours)
     await removeExpiredIntents(repository)
-    expect([...objectsOf(root).keys()].sort()).toEqual([alive, 'intents/unknown.json', 'repository.json'].sort())
+    expect([...objectsOf(root).keys()].sort()).toEqual([alive, young, 'repository.json'].sort())
+    await removeExpiredIntents(repository, Date.now() + 2 * hours)
+    expect([...objectsOf(root).keys()].sort()).toEqual([alive, 'repository.json'].sort())
   })
 
   it('that cannot be removed is nobody’s problem', async () => {
@@ -76,5 +92,41 @@ describe('an intent', () => {
       if (call === 'lists') throw new LockkeeperError('storage', 'not now')
     })
     await expect(removeExpiredIntents({ ...repository, store })).resolves.toBeUndefined()
+  })
+})
+
+describe('intents, read by a prune', () => {
+  const [first = ''] = hashes
+
+  it('spare the chunks that they name under every number, and every list', async () => {
+    const { repository } = await freshRepository()
+    const intent = await announce(repository, hashes, by)
+    const intents = await readIntents(repository)
+    expect(intents.count).toBe(1)
+    expect([chunkKey(first), chunkKey(first, 3), listKey(other)].map(key => intents.spares(key))).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect(intents.spares(chunkKey(other))).toBe(false)
+    expect((await readIntents(repository, [intent.key])).count).toBe(0)
+    await intent.withdraw()
+    expect((await readIntents(repository)).spares(listKey(other))).toBe(false)
+  })
+
+  it('spare everything where one names too many chunks to name them', async () => {
+    const { repository } = await freshRepository()
+    await announce(repository, new Set(Array.from({ length: 131_073 }, (_, i) => i.toString(16).padStart(64, '0'))), by)
+    expect((await readIntents(repository)).spares(chunkKey(other))).toBe(true)
+  })
+
+  it.each([
+    ['cannot be read', '{'],
+    ['is of a newer format', '{"format":2}'],
+    ['names what is no hash', sealed({ format: 1, chunks: [1] })],
+  ])('spare everything where one %s', async (_, text) => {
+    const { repository } = await freshRepository()
+    await repository.store.putIfAbsent('intents/unknown.json', Buffer.from(text))
+    expect((await readIntents(repository)).spares(chunkKey(other))).toBe(true)
   })
 })

@@ -112,7 +112,7 @@ describe('a prune', () => {
     await backup(test, test.versions[0] ?? '')
     for (let round = 0; round < 2; round++) {
       await pruneNow(test)
-      age(test, keysIn(test.root, 'marks/'), 4 * days)
+      age(test, keysIn(test.root, 'marks/'), 8 * days)
     }
     await pruneNow(test)
     expect(contentOf(test)).not.toContain(damaged)
@@ -120,7 +120,7 @@ describe('a prune', () => {
     await expectWhole(test)
   })
 
-  it('keeps marks of what it deleted for three days, by the clock of the store', async () => {
+  it('keeps marks of what it deleted for a week, by the clock of the store', async () => {
     const test = await three()
     await pruneNow(test)
     await pruneNow(test)
@@ -128,7 +128,7 @@ describe('a prune', () => {
     expect(marks.length).toBe(2)
     await pruneNow(test)
     expect(keysIn(test.root, 'marks/')).toEqual(marks)
-    age(test, marks, 3 * days + 1000)
+    age(test, marks, 7 * days + 1000)
     await pruneNow(test)
     expect(keysIn(test.root, 'marks/')).toEqual([])
   })

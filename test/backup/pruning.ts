@@ -14,7 +14,7 @@ const chunk = 4096
 export const days = 24 * 60 * 60 * 1000
 
 /** Files of six chunks each: the first four are the same in all, the others each one's own. */
-export function versionsOf(test: TestRepository, count: number): string[] {
+export function versionsOf(test: Pick<TestRepository, 'path'>, count: number): string[] {
   const shared = randomBytes(4 * chunk)
   return Array.from({ length: count }, (_, index) => {
     const path = test.path(`version-${index + 1}`)
@@ -39,7 +39,7 @@ export function pruneNow(
 }
 
 /** Every backup that there is gives back the bytes that were backed up. Returns their ids. */
-export async function expectWhole(test: TestRepository): Promise<string[]> {
+export async function expectWhole(test: Pick<TestRepository, 'path' | 'repository'>): Promise<string[]> {
   const { backups, problems } = await catalogOf(test)
   expect(problems).toEqual([])
   for (const found of backups) {
@@ -51,7 +51,7 @@ export async function expectWhole(test: TestRepository): Promise<string[]> {
 }
 
 /** Chunks and lists that are stored, in order. */
-export function contentOf({ root }: TestRepository): string[] {
+export function contentOf({ root }: Pick<TestRepository, 'root'>): string[] {
   return keysIn(root, 'chunks/', 'lists/')
 }
 
@@ -61,7 +61,7 @@ export function keysIn(root: string, ...folders: string[]): string[] {
 }
 
 /** Makes objects older, for the clock of the store. */
-export function age({ root }: TestRepository, keys: readonly string[], milliseconds: number): void {
+export function age({ root }: Pick<TestRepository, 'root'>, keys: readonly string[], milliseconds: number): void {
   const then = new Date(Date.now() - milliseconds)
   for (const key of keys) utimesSync(join(root, key), then, then)
 }
