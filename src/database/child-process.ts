@@ -82,6 +82,11 @@ export class DatabaseProcess implements Workspace {
     return this.#call('open', options)
   }
 
+  /** See `Operations.freeze`. */
+  freeze(location: string): Promise<boolean> {
+    return this.#call('freeze', location)
+  }
+
   /** Closes the database, with its locks; the process stays. */
   release(): Promise<void> {
     return this.#call('close')

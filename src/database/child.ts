@@ -13,6 +13,7 @@ import { Worker } from 'node:worker_threads'
 import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
 import { readBytes } from './files.ts'
+import { freeze } from './freeze.ts'
 import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
 /** What the parent can ask for: a name, its arguments and its result. */
@@ -20,6 +21,8 @@ export interface Operations {
   /** Up to so many bytes of a file. It must not be open: closing it here would let go of its lock. */
   readBytes(path: string, position: number, bytes: number): Promise<Uint8Array>
   open(options: OpenOptions): void
+  /** Opens a database in WAL mode and holds its main file still, until it is closed; see `freeze.ts`. False: not this time. */
+  freeze(location: string): boolean
   all(sql: string, params: readonly Value[]): unknown[]
   exec(sql: string): void
   run(statements: readonly string[], guard: Guard, piece: Piece): Promise<string[]>
@@ -75,6 +78,11 @@ function serve(): void {
       database?.close()
       database = undefined
       database = new NativeDatabase(options)
+    },
+    freeze: location => {
+      database?.close()
+      database = freeze(location)
+      return database !== undefined
     },
     all: (sql, params) => current().all(sql, params),
     exec: sql => current().exec(sql),

@@ -1,6 +1,7 @@
 /** The database is held by somebody else: another program, or another run. */
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { expectOk, expectRefused, logOf, messagesOf } from '../support/cli.ts'
+import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
 import { Peer } from '../support/peer.ts'
 import { hold, pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
@@ -165,18 +166,20 @@ test('status, plan, history and validate look beside a writer', async () => {
   await holder.release('ROLLBACK')
 })
 
-test('a backup is made beside a writer, in WAL mode without holding it up', async () => {
+test('a backup is made beside a writer, in WAL mode without holding it up and without room for a copy', async () => {
   const place = await shop({ mode: 'wal' })
-  const holder = await hold(place.database, "BEGIN IMMEDIATE; INSERT INTO customers VALUES (60, 'unseen')")
-  const ran = await place.run(['backup', '--lock-timeout', '1s'])
+  const holder = await hold(
+    place.database,
+    "INSERT INTO customers VALUES (59, 'seen'); BEGIN IMMEDIATE; INSERT INTO customers VALUES (60, 'unseen')",
+  )
+  const ran = await place.run(['backup', '--lock-timeout', '1s', '--tmpdir', join(place.folder, 'not there')])
   expectOk(ran)
   await holder.release('COMMIT')
-  expect(
-    logOf(ran)
-      .map(({ msg }) => msg)
-      .join('\n'),
-  ).not.toContain('writers waited')
-  expect(applicationOf(place.database).rows['customers']).toHaveLength(4)
+  expect(messagesOf(ran, 'look').at(-1)).toContain('is held still, while others write in its log')
+  expect(applicationOf(place.database).rows['customers']).toHaveLength(5)
+  const restored = join(place.folder, 'restored.db')
+  expectOk(await place.run(['restore', '--latest', '--to', restored]))
+  expect(applicationOf(restored).rows['customers']?.at(-1)).toEqual({ id: 59, name: 'seen' })
 })
 
 test('a restore is refused while somebody uses the database', async () => {
