@@ -1,8 +1,7 @@
-import type { BackupResult } from '../backup/create.ts'
 import { type Tier, tiers } from '../backup/format.ts'
 import { LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
-import { command, type Outcome } from './command.ts'
+import { command } from './command.ts'
 import {
   actorOf,
   actorSettings,
@@ -38,28 +37,22 @@ export const backup = command({
       viewInProcess: true,
     })
     const { id, manifest, stored } = result
-    const { sentence, ...code } = told(result)
+    const { damaged } = manifest
+    const done = `Backup ${id}: ${formatBytes(manifest.database.bytes)}, ${formatBytes(stored.bytes)} of it new.`
+    const sentence =
+      damaged === false
+        ? done
+        : `The database is damaged: ${damaged.reason}. Its bytes are kept as ${id}, which never counts as a good backup; lockkeeper restore --latest brings back the newest good one.`
     const document = { id, existing: result.existing ?? null, stored, reused: result.reused, manifest }
     return {
       sentence,
       text: sentence,
       document,
       facts: { backup: id, bytes: manifest.database.bytes, stored: stored.bytes },
-      ...code,
+      ...(damaged === false ? {} : { code: 'invalid' }),
     }
   },
 })
-
-/** What there is to say of a backup that was made. */
-export function told({ id, manifest, stored }: BackupResult): Pick<Outcome, 'sentence' | 'code'> {
-  const { damaged, database } = manifest
-  if (damaged === false)
-    return { sentence: `Backup ${id}: ${formatBytes(database.bytes)}, ${formatBytes(stored.bytes)} of it new.` }
-  return {
-    sentence: `The database is damaged: ${damaged.reason}. Its bytes are kept as ${id}, which never counts as a good backup; lockkeeper restore --latest brings back the newest good one.`,
-    code: 'invalid',
-  }
-}
 
 function chosenTiers(given: string | true | undefined): readonly Tier[] {
   if (typeof given !== 'string') return ['manual']

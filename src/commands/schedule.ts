@@ -1,23 +1,31 @@
-import type { Config } from '../config/settings.ts'
-import { settings } from '../config/settings.ts'
+import { existsSync } from 'node:fs'
+import { type Config, settings } from '../config/settings.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
-import type { Task } from '../schedule/task.ts'
+import { type BackupTask, backupTasks, type Task } from '../schedule/task.ts'
 import type { Timetable } from '../schedule/timetable.ts'
-import { told } from './backup.ts'
-import { command, type Outcome } from './command.ts'
-import {
-  actorOf,
-  actorSettings,
-  lockSettings,
-  repositorySettings,
-  requiredRepository,
-  temporaryFolder,
-} from './from-config.ts'
+import { backup } from './backup.ts'
+import { type Command, type Context, command, type Outcome } from './command.ts'
+import { drill } from './drill.ts'
+import { migrationsFolder, requiredRepository } from './from-config.ts'
+import { verify } from './verify.ts'
 
 /** Which setting says when a task is due. */
-const times = { daily: 'dailyAt', weekly: 'weeklyAt', monthly: 'monthlyAt' } as const satisfies Partial<
-  Record<Task, string>
->
+const times = {
+  daily: 'dailyAt',
+  weekly: 'weeklyAt',
+  monthly: 'monthlyAt',
+  verify: 'verifyAt',
+  drill: 'drillAt',
+} as const satisfies Partial<Record<Task, string>>
+const timeSettings = Object.values(times)
+
+type Given = Context['given']
+
+/** A task is the command of that name; the tiers are `backup`. */
+const others: Readonly<Record<Exclude<keyof typeof times, BackupTask>, readonly [Command, Given]>> = {
+  verify: [verify, { latest: true }],
+  drill: [drill, {}],
+}
 
 export const schedule = command({
   name: 'schedule',
@@ -28,41 +36,28 @@ export const schedule = command({
     "lockkeeper schedule --check --health-file /tmp/health.json    # for a container's health check",
   ],
   settings: [
-    'database',
-    ...repositorySettings,
-    ...Object.values(times),
+    ...new Set([...backup.settings, ...verify.settings, ...drill.settings]),
+    ...timeSettings,
     'timeZone',
     'healthFile',
-    ...lockSettings,
-    'tmpdir',
-    ...actorSettings,
   ],
   options: [{ flags: '--check', help: 'only look into the health file: 0 if all is well' }],
   staysUp: true,
-  run: async ({ config, given, inKubernetes, listener, redact, signal, timeout }) => {
+  run: async context => {
+    const { config, given, listener, redact, signal, timeout } = context
     if (given['check'] === true) return look(config)
     const { keepSchedule } = await import('../schedule/keep.ts')
     const { systemClock } = await import('../schedule/clock.ts')
     const { doneInRepository } = await import('../schedule/done.ts')
     const { writeHealth } = await import('../schedule/health.ts')
-    const { backUp } = await import('../job/backup.ts')
-    const { database, healthFile, lockTimeout } = config
+    const { database, healthFile } = config
     const repository = requiredRepository(config)
     return keepSchedule({
       timetables: await timetables(config),
       done: () => doneInRepository(repository, database),
-      work: async (due, signal) => {
-        const tiers = due.filter(task => task === 'daily' || task === 'weekly' || task === 'monthly')
-        const fileSystem = { allowed: config.allowFilesystem, inKubernetes }
-        const options = {
-          fileSystem,
-          database,
-          repository,
-          lockTimeout,
-          tmpdir: temporaryFolder(config),
-          actor: actorOf(config),
-        }
-        return told(await backUp({ ...options, tiers, listener, signal, viewInProcess: true }))
+      work: (due, signal) => {
+        const [command, given] = workFor(due)
+        return command.run({ ...context, given, signal })
       },
       report: async health => {
         if (healthFile !== undefined) await writeHealth(healthFile, health)
@@ -76,7 +71,13 @@ export const schedule = command({
   },
 })
 
-async function timetables(config: Config<(typeof times)[keyof typeof times] | 'timeZone'>) {
+function workFor(due: readonly Task[]): readonly [Command, Given] {
+  const tiers = backupTasks.filter(tier => due.includes(tier))
+  if (tiers.length > 0) return [backup, { tier: tiers.join(',') }]
+  return due.includes('drill') ? others.drill : others.verify
+}
+
+async function timetables(config: Config<(typeof timeSettings)[number] | 'timeZone' | 'migrations'>) {
   const { Timetable } = await import('../schedule/timetable.ts')
   const { Zone } = await import('../schedule/zone.ts')
   const zone = new Zone(config.timeZone)
@@ -93,12 +94,16 @@ async function timetables(config: Config<(typeof times)[keyof typeof times] | 't
       })
     }
   }
-  if (wanted.size > 0) return wanted
-  throw new LockkeeperError('config', 'there is nothing to do: everything is off', {
-    hint: `Give one of ${Object.values(times)
-      .map(name => settings[name].flags)
-      .join(', ')} a time.`,
-  })
+  if (wanted.size === 0)
+    throw new LockkeeperError('config', 'there is nothing to do: everything is off', {
+      hint: `Give one of these a time: ${timeSettings.map(name => settings[name].flags).join(', ')}.`,
+    })
+  const folder = migrationsFolder(config)
+  if (wanted.has('drill') && !existsSync(folder))
+    throw new LockkeeperError('config', `a drill runs the migrations, and there is no folder ${folder}`, {
+      hint: 'Set LOCKKEEPER_MIGRATIONS, or leave drills out: --drill-at off.',
+    })
+  return wanted
 }
 
 /** What the health file says, with the exit code of the first task that fails. */

@@ -187,9 +187,11 @@ export const settings = {
     help: 'hosts to which no proxy leads',
     read: optional,
   }),
-  dailyAt: time('daily', 'the daily backup is made', '15 4 * * *'),
-  weeklyAt: time('weekly', 'the weekly backup is made', '15 4 * * 0'),
-  monthlyAt: time('monthly', 'the monthly backup is made', '15 4 1 * *'),
+  dailyAt: time('daily', 'when the daily backup is made', '15 4 * * *'),
+  weeklyAt: time('weekly', 'when the weekly backup is made', '15 4 * * 0'),
+  monthlyAt: time('monthly', 'when the monthly backup is made', '15 4 1 * *'),
+  verifyAt: time('verify', 'when the newest backup is verified', '15 5 * * 0'),
+  drillAt: time('drill', 'when a drill is held', 'off'),
   healthFile: declare({
     flags: '--health-file <path>',
     env: 'LOCKKEEPER_HEALTH_FILE',
@@ -229,7 +231,7 @@ function time(task: string, what: string, fallback: string): Setting<string> {
   return {
     flags: `--${task}-at <cron>`,
     env: `LOCKKEEPER_${task.toUpperCase()}_AT`,
-    help: `when ${what}: a cron expression of five fields, or off`,
+    help: `${what}: a cron expression of five fields, or off`,
     fallback,
     read: variable => variable.required().asString(),
   }

@@ -21,13 +21,11 @@ export interface BackupJobOptions extends JobOptions {
   readonly note?: string
   /** Folder with room for a copy of the database. */
   readonly tmpdir: string
-  /** What time it is, for the backup's name. Default: the clock of the machine. */
-  readonly now?: () => Date
 }
 
 /** @throws LockkeeperError `missing` when there is no database, or nothing in it; otherwise as the parts it is made of */
 export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
-  const { actor, listener, note, now = () => new Date(), tiers, viewInProcess = false } = options
+  const { actor, listener, note, tiers, viewInProcess = false } = options
   const database = await locate(options)
   const settings = repositoryOf(options)
   if (settings === undefined)
@@ -43,13 +41,11 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
     )
   const { header } = presence
   const store: Store = async (connection, file, inProcess, aborting) => {
-    const at = now()
     const described = await describe(connection, header)
     return withRepository(settings, database, { create: true }, repository =>
       save(repository, file, connection, described, {
         inProcess,
         tiers,
-        at,
         actor,
         listener,
         ...(note === undefined ? {} : { note }),

@@ -58,8 +58,6 @@ export function repositoryOf({ noBackup = false, repository }: JobOptions): Repo
 export interface SaveOptions {
   readonly tiers: readonly Tier[]
   readonly note?: string
-  /** When the bytes were the database's. Default: when reading them begins. */
-  readonly at?: Date
   readonly actor: Actor
   readonly listener: Listener
   readonly signal?: AbortSignal
@@ -112,7 +110,7 @@ export async function save(
   options: SaveOptions,
 ): Promise<BackupResult> {
   const start = performance.now()
-  const { listener, signal, actor, at, note, tiers, inProcess = false } = options
+  const { listener, signal, actor, note, tiers, inProcess = false } = options
   const damaged = findDamage(connection).catch((error: unknown) => {
     throw explainSqliteError(error, `cannot check the database ${file}`)
   })
@@ -123,7 +121,6 @@ export async function save(
   const facts = {
     ...described,
     tiers,
-    ...(at === undefined ? {} : { at }),
     ...(note === undefined ? {} : { note }),
     engine: engineVersions(),
     by: originOf(actor),

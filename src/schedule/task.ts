@@ -5,6 +5,7 @@ import type { Timetable } from './timetable.ts'
 export const backupTasks = ['daily', 'weekly', 'monthly'] as const
 /** In the order in which they are done when several are due. */
 export const tasks = [...backupTasks, 'prune', 'verify', 'drill'] as const
+export type BackupTask = (typeof backupTasks)[number]
 export type Task = (typeof tasks)[number]
 
 /** When each task was done, in any order. */

@@ -47,6 +47,24 @@ describe('schedule', () => {
     expect((await running.done).stderr).toMatch(/daily: next at \d{4}-\d\d-\d\d 04:15 Europe\/Berlin, in/)
   })
 
+  test('verifies, and holds drills, and does neither again at the next start', async () => {
+    const place = await placeWithHealth()
+    for (let start = 0; start < 2; start++) {
+      const running = schedule(place, '--drill-at', '@monthly')
+      await running.shows('drill: next at')
+      running.process.kill('SIGTERM')
+      const { stderr } = await running.done
+      expect(stderr).toMatch(/verify: next at/)
+    }
+    const [id] = place.backups()
+    const checks = readdirSync(join(place.repository, 'checks', `${id}`))
+    expect(checks.map(name => name.replace(/^[^-]+-/, '')).sort()).toEqual([
+      'drill-good.json',
+      'verification-good.json',
+    ])
+    expect(JSON.parse(readFileSync(join(place.folder, 'health.json'), 'utf8'))).toMatchObject({ status: 'ok' })
+  })
+
   test.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
@@ -54,7 +72,7 @@ describe('schedule', () => {
     const place = await placeWithHealth()
     for (let start = 0; start < 2; start++) {
       const running = schedule(place)
-      await running.shows('monthly: next at')
+      await running.shows('verify: next at')
       running.process.kill(signal)
       expectRefused(await running.done, exit, signal)
     }
@@ -103,8 +121,13 @@ describe('schedule', () => {
   test.each([
     [['--daily-at', '15 4 * *'], 'LOCKKEEPER_DAILY_AT', '15 4 \\* \\*'],
     [['--weekly-at', '0 0 31 2 *'], 'LOCKKEEPER_WEEKLY_AT', 'no day fits it'],
-    [['--daily-at', 'off', '--weekly-at', 'off', '--monthly-at', 'off'], 'everything is off', '--daily-at'],
+    [
+      ['--daily-at', 'off', '--weekly-at', 'off', '--monthly-at', 'off', '--verify-at', 'off'],
+      'everything is off',
+      '--daily-at',
+    ],
     [['--time-zone', 'Mars/Olympus'], 'LOCKKEEPER_TIME_ZONE', 'Mars/Olympus'],
+    [['--drill-at', '@monthly', '--migrations', '/nowhere'], 'a drill runs the migrations', '/nowhere'],
     [['--health-file', '/nowhere/health.json'], '/nowhere/health.json', 'health file'],
   ])('refuses %j before anything is done', async (args, ...culprits) => {
     const place = await shop()
