@@ -50,11 +50,12 @@ export async function applyChangeAlone(
     // What an earlier run touched is not known.
     const touched = begun === undefined ? applied.touched : await tableNames(db)
     const { drifted, warnings } = await validate(db, change, context, { ...applied, touched }, known)
-    const { durations, rows } = applied
+    const { durations, own, rows } = applied
     await db.exec('BEGIN IMMEDIATE')
     await finish(db, change, context, {
       adopted,
       durations,
+      own,
       startedAt,
       milliseconds: performance.now() - start,
       drifted,

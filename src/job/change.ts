@@ -48,10 +48,11 @@ async function attempt(
     const unresolved = new Set((await findUnresolved(db)).keys())
     const applied = await applySteps(db, change, context)
     const { drifted, warnings } = await validate(db, change, context, applied, { flaws, unresolved })
-    const { durations, rows } = applied
+    const { durations, own, rows } = applied
     await finish(db, change, context, {
       adopted,
       durations,
+      own,
       startedAt,
       milliseconds: performance.now() - start,
       drifted,

@@ -20,7 +20,10 @@ export async function tolerableDrift(
   const halted = haltedOne(assessment)
   // What a module has done before it was stopped is written nowhere; what is wrong at its end is found then.
   if (halted?.migration.up.kind === 'module') return []
-  const expected = await expectedSchema(assessment.applied, signal, halted === undefined ? undefined : partOf(halted))
+  const expected = await expectedSchema(assessment.applied, {
+    signal,
+    halted: halted === undefined ? undefined : partOf(halted),
+  })
   const { findings } = await checkDrift(connection, expected, own, drift)
   const wrong = failures(findings)
   if (wrong.length > 0)

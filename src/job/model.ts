@@ -7,14 +7,17 @@ import type { Schema } from '../schema/read.ts'
 import type { DriftOptions } from '../validation/drift.ts'
 import type { Finding } from '../validation/findings.ts'
 import type { Listener } from './events.ts'
+import type { OwnRows } from './own-rows.ts'
 
 /** One migration in one direction. */
 export interface ChangeStep {
   readonly runnable: Runnable
   /** Tables that may lose rows; `any` where a person said so. */
   readonly allowRowLoss: readonly string[] | 'any'
-  /** The row that says that it was done, given how long it took in milliseconds. */
-  record(milliseconds: number): MigrationRow
+  /** The row that says that it was done, given how long it took in milliseconds and what it put in itself. */
+  record(milliseconds: number, own?: OwnRows): MigrationRow
+  /** Of one that is taken back: the rows that it had put in itself. */
+  readonly own?: OwnRows | undefined
   /** How far it came when it was begun and stopped; undefined: it is to begin. */
   readonly progress?: Progress | undefined
 }

@@ -16,12 +16,15 @@ import {
 import type { Progress } from '../migrations/progress.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
 import type { Change, ChangeContext, ChangeStep } from './model.ts'
+import type { OwnRows } from './own-rows.ts'
 
 export interface Recorded {
   /** Rows for versions that a database had when it was taken over. */
   readonly adopted: readonly MigrationRow[]
   /** Milliseconds by version. */
   readonly durations: ReadonlyMap<string, number>
+  /** What each put in itself, by version. */
+  readonly own: ReadonlyMap<string, OwnRows>
   readonly startedAt: Date
   readonly milliseconds: number
   /** The schema differs from what the migrations describe, and that was tolerated. */
@@ -33,13 +36,16 @@ export async function recordChange(
   db: Workspace,
   change: Change,
   context: ChangeContext,
-  { adopted, durations, startedAt, milliseconds, drifted }: Recorded,
+  { adopted, durations, own, startedAt, milliseconds, drifted }: Recorded,
 ): Promise<void> {
   const { table } = context
   // A schema in which drift was tolerated is looked at anew each time.
   const fingerprint = drifted ? null : await schemaFingerprint(db, { exclude: bookkeepingTables(context) })
   await createBookkeeping(db, table)
-  const rows = change.steps.map(step => step.record(durations.get(step.runnable.version) ?? 0))
+  const rows = change.steps.map(step => {
+    const { version } = step.runnable
+    return step.record(durations.get(version) ?? 0, own.get(version))
+  })
   for (const row of [...adopted, ...rows]) await recordMigration(db, table, row)
   const entries: AuditEntry[] = [
     ...adopted.map(({ version }) => ({

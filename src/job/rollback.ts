@@ -14,6 +14,7 @@ import { unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
+import type { OwnRows } from './own-rows.ts'
 import { readMigrations } from './read.ts'
 import { repositoryOf, wayBack } from './save.ts'
 import { take } from './take.ts'
@@ -93,14 +94,19 @@ export async function* planBack(
         allowRowLoss: allowRowLoss ? 'any' : [],
         record: () => takenBack(row),
         progress: progressOf(row),
+        own: ownRowsOf(row),
       })),
       transaction: group[0]?.directives.transaction ?? true,
       foreignKeys: group[0]?.directives.foreignKeys ?? false,
-      expected: () => expectedSchema(described, signal),
+      expected: () => expectedSchema(described, { signal }),
       fromLevel,
       toLevel: levelOf(left),
     }
   }
+}
+
+function ownRowsOf({ metadata_json }: MigrationRow): OwnRows | undefined {
+  return (JSON.parse(metadata_json ?? '{}') as { readonly own?: OwnRows }).own
 }
 
 function takenBack(row: MigrationRow): MigrationRow {

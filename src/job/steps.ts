@@ -3,6 +3,7 @@ import type { Workspace } from '../database/connection.ts'
 import { explainSqliteError, isBusy } from '../database/explain.ts'
 import { LockkeeperError } from '../errors.ts'
 import { type Applied, applyScript, type Runnable } from '../migrations/apply.ts'
+import { countAuditEntries } from '../migrations/audit.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import { type Counters, keepCounters, readCounters } from '../migrations/counters.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
@@ -12,6 +13,7 @@ import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import { Flawed, findFlaws, type OldFlaws } from './flaws.ts'
 import { aftermath, type Change, type ChangeContext } from './model.ts'
+import { countOwnRows, type OwnRows, tablesInsertedInto, watchOwnRows } from './own-rows.ts'
 import { type Recorded, recordChange } from './record.ts'
 import { countAgain, Unpermitted } from './row-guard.ts'
 
@@ -30,6 +32,8 @@ export interface Stepped {
   readonly renames: ReadonlyMap<string, string>
   /** Milliseconds by version. */
   readonly durations: ReadonlyMap<string, number>
+  /** What each put in itself, by version. */
+  readonly own: ReadonlyMap<string, OwnRows>
   readonly rows: { readonly before: RowCounts; readonly after: RowCounts }
 }
 
@@ -45,13 +49,17 @@ export async function applySteps(
   const apply = goingOn?.apply ?? (runnable => applyScript(db, runnable, { reserved: exclude }))
   const touched = new Set<string>()
   const durations = new Map<string, number>()
+  const own = new Map<string, OwnRows>()
   const before = goingOn?.before ?? (await countRows(db, exclude))
   let counts: RowCounts = before
   let renames: ReadonlyMap<string, string> = new Map()
-  for (const { runnable, allowRowLoss } of change.steps) {
+  for (const { allowRowLoss, own: itsOwn = {}, runnable } of change.steps) {
     const start = performance.now()
     const note = (message: string) => listener({ kind: 'note', step: 'migrate', message })
     const counters = goingOn?.counters ?? (await readCounters(db))
+    const ownRows =
+      change.action === 'migrate' ? await watchOwnRows(db, counts, tablesInsertedInto(runnable.script)) : undefined
+    const held = await freeRows(db, itsOwn)
     const applied = await apply(runnable)
     for (const { line, why } of applied.leftOut) note(`${runnable.file}:${line} left out: ${why}`)
     if (!applied.setsCounters)
@@ -61,7 +69,11 @@ export async function applySteps(
         )
     for (const name of applied.touched) if (!exclude.includes(name)) touched.add(name)
     const after = goingOn === undefined ? await countAgain(db, applied, counts, exclude) : await countRows(db, exclude)
-    const losses = allowRowLoss === 'any' ? [] : lostRows(counts, after, applied.renames, allowRowLoss)
+    const losses =
+      allowRowLoss === 'any'
+        ? []
+        : lostRows(counts, after, applied.renames, allowRowLoss, takenAway(held, await freeRows(db, itsOwn)))
+    if (ownRows !== undefined) own.set(runnable.version, await ownRows(after, applied.renames))
     if (losses.length > 0) {
       const standing = { original: before, earlier: renames, before: counts, after, renames: applied.renames }
       throw await Unpermitted.note(db, runnable.version, losses, standing)
@@ -73,7 +85,23 @@ export async function applySteps(
     listener({ kind: 'step', step: 'migrate', message: runnable.version, milliseconds })
   }
   const created = await countRows(db, [...exclude, ...counts.keys()])
-  return { touched: [...touched], renames, durations, rows: { before, after: new Map([...counts, ...created]) } }
+  return { touched: [...touched], renames, durations, own, rows: { before, after: new Map([...counts, ...created]) } }
+}
+
+/** Rows that a migration may take away, by folded name of the table: its own, and what Lockkeeper wrote about itself. */
+async function freeRows(db: Workspace, own: OwnRows): Promise<ReadonlyMap<string, number>> {
+  const rows = new Map(await countOwnRows(db, own))
+  const entries = await countAuditEntries(db)
+  if (entries > 0) rows.set('audit_trail', (rows.get('audit_trail') ?? 0) + entries)
+  return rows
+}
+
+/** Of its own rows those that were still as it had put them in, and are gone now. */
+function takenAway(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  return new Map([...before].map(([table, rows]) => [table, rows - (after.get(table) ?? 0)]))
 }
 
 /** What was wrong before. */

@@ -14,6 +14,7 @@ import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
+import { inBoth, type OwnRows, ReplayedRows } from './own-rows.ts'
 import { planBack } from './rollback.ts'
 import { refuseDamaged, repositoryOf, wayBack } from './save.ts'
 import { refuseLostVolume, type Taken, take, withoutHistory } from './take.ts'
@@ -128,6 +129,11 @@ async function migrate(
   })
 }
 
+function metadataOf(own: OwnRows = {}, replayed: OwnRows = {}): object | undefined {
+  const seeds = inBoth(own, replayed)
+  return Object.keys(seeds).length === 0 ? undefined : { own: seeds }
+}
+
 async function* inOrder<T>(...parts: readonly (AsyncIterable<T> | readonly T[])[]): AsyncGenerator<T> {
   for (const part of parts) yield* part
 }
@@ -150,17 +156,19 @@ async function* plan(
     const fromLevel = levelOf([...done].map(({ version }) => version))
     for (const migration of batch.migrations) done.add(migration)
     const described = migrations.filter(migration => done.has(migration))
+    const replayed = new ReplayedRows(batch.migrations.map(({ version }) => version))
     yield {
       action: 'migrate',
       steps: batch.migrations.map(migration => ({
         runnable: upOf(migration),
         allowRowLoss: migration.directives.allowRowLoss,
-        record: milliseconds => appliedRow(migration, new Date(), milliseconds),
+        record: (milliseconds, own) =>
+          appliedRow(migration, new Date(), milliseconds, metadataOf(own, replayed.of(migration.version))),
         progress: progress(migration),
       })),
       transaction: batch.transaction,
       foreignKeys: batch.foreignKeys,
-      expected: () => expectedSchema(described, signal),
+      expected: () => expectedSchema(described, { signal, around: replayed.around }),
       fromLevel,
       toLevel: levelOf([...done].map(({ version }) => version)),
     }

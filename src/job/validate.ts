@@ -53,7 +53,7 @@ async function check(
   const findings: Finding[] = []
   if (wanted.has('migrations')) findings.push(...historyFindings(() => pendingOf(assessment, migrations, options)))
   if (wanted.has('schema') || wanted.has('indexes')) {
-    const expected = await expectedSchema(assessment.applied, options.signal)
+    const expected = await expectedSchema(assessment.applied, { signal: options.signal })
     const drift = await checkDrift(connection, expected, bookkeepingTables(assessment.bookkeeping), options.drift)
     findings.push(...drift.findings.filter(({ part }) => wanted.has(part)))
   }

@@ -5,6 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, SqliteError } from '../database/connection.ts'
 
+const idPrefix = 'lockkeeper-'
+const reason = 'schema migration by Lockkeeper'
 const needed = ['audit_id', 'table_name', 'record_id', 'action', 'changes_json', 'reason']
 
 export interface AuditEntry {
@@ -26,12 +28,12 @@ export async function recordAudit(connection: Connection, entries: readonly Audi
     for (const { version, action, table, changes } of entries)
       await connection.all(
         `INSERT INTO main.audit_trail (${needed.join(', ')}) VALUES (?, ?, ?, ?, ?, ?)`,
-        `lockkeeper-${randomUUID()}`,
+        `${idPrefix}${randomUUID()}`,
         table,
         version,
         action,
         JSON.stringify(changes),
-        'schema migration by Lockkeeper',
+        reason,
       )
     await connection.exec('RELEASE lockkeeper_audit')
     return undefined
@@ -40,6 +42,17 @@ export async function recordAudit(connection: Connection, entries: readonly Audi
     await connection.exec('ROLLBACK TO lockkeeper_audit; RELEASE lockkeeper_audit')
     return error.message
   }
+}
+
+/** How many entries there are that Lockkeeper has made: nobody's data. */
+export async function countAuditEntries(connection: Connection): Promise<number> {
+  if (!(await isThere(connection))) return 0
+  const [row] = await connection.all<{ n: number }>(
+    'SELECT count(*) AS n FROM main.audit_trail WHERE reason = ? AND audit_id LIKE ?',
+    reason,
+    `${idPrefix}%`,
+  )
+  return row?.n ?? 0
 }
 
 /** SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH. */

@@ -4,23 +4,34 @@ import { openMemory } from '../database/memory.ts'
 import { LockkeeperError } from '../errors.ts'
 import { readSchema, type Schema } from '../schema/read.ts'
 import { replaySchema } from '../schema/replay.ts'
-import { applyScript, upOf } from './apply.ts'
+import { type Applied, applyScript, upOf } from './apply.ts'
 import type { Migration } from './model.ts'
+
+export interface ReplayOptions {
+  /** One that was stopped in the middle, as the part of it that has run. Default none. */
+  readonly halted?: Migration | undefined
+  /** Called around each migration. Default: nothing is done but to apply it. */
+  readonly around?: Replaying
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What is done around the replay of a migration; it calls `apply` once. */
+export type Replaying = (memory: Workspace, migration: Migration, apply: () => Promise<Applied>) => Promise<void>
 
 /**
  * The schema after all of them; of none, an empty one.
- * @param halted one that was stopped in the middle, as the part of it that has run
  * @throws LockkeeperError `failed` when one of them does not run on an empty database.
  */
 export function expectedSchema(
   migrations: readonly Migration[],
-  signal?: AbortSignal,
-  halted?: Migration,
+  { around, halted, signal }: ReplayOptions = {},
 ): Promise<Schema> {
   return replaySchema(
     () => openFor(migrations, signal),
     async memory => {
-      for (const migration of migrations) await replay(memory, migration)
+      for (const migration of migrations)
+        if (around === undefined) await replay(memory, migration)
+        else await around(memory, migration, () => replay(memory, migration))
       if (halted !== undefined) await replay(memory, halted)
     },
   )
@@ -47,13 +58,14 @@ function openFor(migrations: readonly Migration[], signal: AbortSignal | undefin
 }
 
 /** As in reality: in a transaction or not, with foreign keys or without. */
-async function replay(memory: Workspace, migration: Migration): Promise<void> {
+async function replay(memory: Workspace, migration: Migration): Promise<Applied> {
   const { transaction, foreignKeys } = migration.directives
   await memory.exec(`PRAGMA foreign_keys = ${foreignKeys ? 'ON' : 'OFF'}`)
   try {
     if (transaction) await memory.exec('BEGIN')
-    await applyScript(memory, upOf(migration))
+    const applied = await applyScript(memory, upOf(migration))
     if (transaction) await memory.exec('COMMIT')
+    return applied
   } catch (error) {
     throw inReplay(error)
   }

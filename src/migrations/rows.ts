@@ -96,12 +96,14 @@ export function placesOf(
  * Pure. Compares counts before and after a migration, of each table with what became of it.
  * @param renames where tables went, old name to new, folded
  * @param allowed tables that may lose rows, by the old name or by the new
+ * @param free rows that may go of each table, by its folded name
  */
 export function lostRows(
   before: RowCounts,
   after: RowCounts,
   renames: ReadonlyMap<string, string>,
   allowed: readonly string[],
+  free: ReadonlyMap<string, number> = new Map(),
 ): RowLoss[] {
   const now = new Map([...after].map(([name, rows]) => [fold(name), rows]))
   const permitted = new Set(allowed.map(fold))
@@ -112,7 +114,8 @@ export function lostRows(
     const went = renames.get(name)
     if (permitted.has(name) || (went !== undefined && permitted.has(went))) continue
     const kept = now.get(places.get(table) ?? '')
-    if (kept === undefined ? rows > 0 : kept < rows) losses.push({ table, before: rows, after: kept })
+    const owed = rows - (free.get(name) ?? 0)
+    if (kept === undefined ? owed > 0 : kept < owed) losses.push({ table, before: rows, after: kept })
   }
   return losses
 }

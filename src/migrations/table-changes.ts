@@ -30,6 +30,16 @@ export function tableChangeOf({ sql, head }: Statement): TableChange | undefined
   return cursor.takes('RENAME', 'TO') ? { kind: 'rename', from: table, to: fold(cursor.name()) } : undefined
 }
 
+/** The folded name of the table that a statement inserts into, as far as its text says. */
+export function insertedInto({ sql, head }: Statement): string | undefined {
+  if (head[0] !== 'INSERT' && head[0] !== 'REPLACE') return undefined
+  const cursor = new Cursor(significantTokens(sql.slice(0, 1000)), 1)
+  if (cursor.takes('OR')) cursor.skip()
+  if (!cursor.takes('INTO')) return undefined
+  const name = fold(cursor.name())
+  return cursor.takes('.') ? fold(cursor.name()) : name
+}
+
 /**
  * Where each table that was there before went: from its name then to its name now, for those that were renamed. A table
  * that was made in between is not followed, nor one any further that was dropped: another of that name is not the same,

@@ -85,13 +85,25 @@ describe('goes back', () => {
     fillByPython(place.database, 'v002', 'wal')
     const before = applicationOf(place.database)
     expectOk(await place.run(['run']))
+    pythonSql(
+      place.database,
+      "UPDATE data_retention_policies SET retention_days = 1 WHERE data_type = 'user_activities'",
+    )
     expectRefused(
       await place.run(['rollback', '--to', 'v002_add_security_tables']),
       65,
       'data_retention_policies had 8 rows',
       '--allow-row-loss',
     )
-    expectOk(await place.run(['rollback', '--to', 'v002_add_security_tables', '--allow-row-loss']))
+    // What the migrations put in themselves, and nobody has changed, they may take away again.
+    pythonSql(
+      place.database,
+      "UPDATE data_retention_policies SET retention_days = 365 WHERE data_type = 'user_activities'",
+    )
+    expectOk(await place.run(['rollback', '--to', 'v003_add_indexes']))
+    // The search holds what the work orders say, which is no seed.
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'work_orders_fts had 12 rows')
+    expectOk(await place.run(['rollback', '--steps', '1', '--allow-row-loss']))
     readCopy(place.database, db => expect(structureOf(db, notInSchema)).toEqual(expectedAt('v002_add_security_tables')))
     const { rows } = applicationOf(place.database)
     expect({ ...rows, sqlite_sequence: [] }).toEqual({ ...before.rows, sqlite_sequence: [] })
@@ -193,6 +205,55 @@ describe('a loss of rows', () => {
     expectOk(ran)
     expect(ran.stdout).toContain('carts: 2 rows before, the table is gone')
     expect(ran.stdout).toContain('1 table dropped, without rows: items')
+  })
+})
+
+describe('rows that the up itself put in', () => {
+  const seeds = `-- migrate:up
+    CREATE TABLE plans (name TEXT PRIMARY KEY, price);
+    INSERT INTO plans VALUES ('free', 0), ('paid', 9);
+    CREATE TABLE names AS SELECT name FROM customers;
+    INSERT INTO customers VALUES (100, 'nobody');
+    INSERT OR IGNORE INTO customers VALUES (1, 'Ada');
+    -- migrate:down
+    DROP TABLE plans;
+    DROP TABLE names;
+    DELETE FROM customers WHERE id IN (1, 100);`
+
+  async function seeded() {
+    const place = await shop()
+    pythonSql(place.database, 'DELETE FROM orders WHERE customer_id = 1')
+    place.migration('v002_seeds', seeds)
+    expectOk(await place.run(['run']))
+    return place
+  }
+
+  test('are those that it puts into an empty database as well, and none that were there', async () => {
+    const place = await seeded()
+    const [row] = place.query("SELECT metadata_json FROM schema_migrations WHERE version = 'v002_seeds'")
+    const { own } = JSON.parse(String(row?.['metadata_json']))
+    expect(Object.keys(own).toSorted()).toEqual(['customers', 'plans'])
+    expect(Object.keys(own.plans)).toEqual(['free', 'paid'])
+    expect(Object.keys(own.customers)).toEqual(['100'])
+    // Ada was there before, and the names are hers and others'.
+    expectRefused(
+      await place.run(['rollback', '--steps', '1']),
+      65,
+      'names had 3 rows and is gone',
+      'customers had 4 rows and would have 2',
+    )
+    pythonSql(place.database, 'DELETE FROM names; DELETE FROM customers WHERE id = 1')
+    expectOk(await place.run(['rollback', '--steps', '1']))
+    expect(place.query('SELECT id FROM customers')).toEqual([{ id: 2 }, { id: 3 }])
+  })
+
+  test.each([
+    ['changed', "UPDATE plans SET price = 10 WHERE name = 'paid'", 'plans had 2 rows and is gone'],
+    ['joined by others', "INSERT INTO plans VALUES ('gold', 99)", 'plans had 3 rows and is gone'],
+  ])('need a permission to go once they are %s', async (_, change, culprit) => {
+    const place = await seeded()
+    pythonSql(place.database, `DELETE FROM names; DELETE FROM customers WHERE id = 1; ${change}`)
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, culprit, '--allow-row-loss')
   })
 })
 

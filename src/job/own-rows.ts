@@ -1,0 +1,144 @@
+/**
+ * The rows that a migration puts in itself: seeds, defaults. They are noted when it is applied, each by its key and a hash
+ * over its values, so that its down may take them away again without a permission as long as nobody has changed them.
+ *
+ * Only those count that it also puts into an empty database, in the replay: what it moves or copies from other tables is
+ * somebody's data. And only those that were not there before. More than fit are not noted, and count as somebody's.
+ */
+import { createHash } from 'node:crypto'
+import { type Connection, quoteName } from '../database/connection.ts'
+import type { Replaying } from '../migrations/expected.ts'
+import type { Script } from '../migrations/model.ts'
+import { countRows, type RowCounts } from '../migrations/rows.ts'
+import { split } from '../migrations/split.ts'
+import { insertedInto } from '../migrations/table-changes.ts'
+import { fold } from '../schema/model.ts'
+import { keyColumnsOf, textOf } from '../validation/row-keys.ts'
+
+/** By table: the key of a row (or, without a primary key, its hash) to the hash over its values. */
+export type OwnRows = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+const mostRows = 1000
+
+/**
+ * @param inserted folded names of tables that were there and that it may insert into; undefined: all
+ * @returns what is called once the migration has run, with the rows of then and where tables went
+ */
+export async function watchOwnRows(
+  db: Connection,
+  before: RowCounts,
+  inserted?: ReadonlySet<string>,
+): Promise<(after: RowCounts, renames: ReadonlyMap<string, string>) => Promise<OwnRows>> {
+  const earlier = new Map<string, Readonly<Record<string, string>>>()
+  for (const [table, rows] of before) {
+    if (rows > mostRows || inserted?.has(fold(table)) === false) continue
+    earlier.set(table, rows === 0 ? {} : await rowsOf(db, table))
+  }
+  return async (after, renames) => {
+    const moved = new Set(renames.values())
+    const own: Record<string, Record<string, string>> = {}
+    for (const [table, rows] of after) {
+      const known = before.has(table) ? earlier.get(table) : {}
+      if (known === undefined || rows === 0 || rows > mostRows || moved.has(fold(table))) continue
+      const added = Object.entries(await rowsOf(db, table)).filter(([key]) => known[key] === undefined)
+      if (added.length > 0) own[table] = Object.fromEntries(added)
+    }
+    return own
+  }
+}
+
+/** The tables that an SQL script inserts into, as far as its text says; of a module nobody knows. */
+export function tablesInsertedInto(script: Script): ReadonlySet<string> {
+  const tables = new Set<string>()
+  if (script.kind === 'module') return tables
+  for (const statement of split(script.sql)) {
+    const table = insertedInto(statement)
+    if (table !== undefined) tables.add(table)
+  }
+  return tables
+}
+
+/** Those of the first that are in the second as well, with the same values. */
+export function inBoth(first: OwnRows, second: OwnRows): OwnRows {
+  const both: Record<string, Record<string, string>> = {}
+  for (const [table, rows] of Object.entries(first)) {
+    const same = Object.entries(rows).filter(([key, hash]) => second[table]?.[key] === hash)
+    if (same.length > 0) both[table] = Object.fromEntries(same)
+  }
+  return both
+}
+
+/** Watches the replay of migrations. @param versions which of them */
+export class ReplayedRows {
+  readonly #versions: ReadonlySet<string>
+  readonly #own = new Map<string, OwnRows>()
+
+  constructor(versions: Iterable<string>) {
+    this.#versions = new Set(versions)
+  }
+
+  /** Calls `apply`, which replays a migration. */
+  readonly around: Replaying = async (memory, { version }, apply) => {
+    if (!this.#versions.has(version)) return void (await apply())
+    const ownRows = await watchOwnRows(memory, await countRows(memory, []))
+    const { renames } = await apply()
+    this.#own.set(version, await ownRows(await countRows(memory, []), renames))
+  }
+
+  /** What a migration puts into an empty database. */
+  of(version: string): OwnRows {
+    return this.#own.get(version) ?? {}
+  }
+}
+
+/** How many of them are still there as they were, by folded name of the table. */
+export async function countOwnRows(db: Connection, own: OwnRows): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>()
+  const [there, keys] = [await tablesOf(db), await keyColumnsOf(db)]
+  for (const [table, rows] of Object.entries(own)) {
+    if (!there.has(fold(table))) continue
+    const hasKey = (keys.get(fold(table)) ?? []).length > 0
+    const now = await rowsOf(db, table, hasKey ? Object.keys(rows) : undefined)
+    counts.set(fold(table), Object.entries(rows).filter(([key, hash]) => now[key] === hash).length)
+  }
+  return counts
+}
+
+async function tablesOf(db: Connection): Promise<ReadonlySet<string>> {
+  const tables = await db.all<{ name: string }>(`SELECT name FROM main.sqlite_schema WHERE type = 'table'`)
+  return new Set(tables.map(({ name }) => fold(name)))
+}
+
+/** @param wanted only these keys */
+async function rowsOf(
+  db: Connection,
+  table: string,
+  wanted?: readonly string[],
+): Promise<Readonly<Record<string, string>>> {
+  const keys = (await keyColumnsOf(db)).get(fold(table)) ?? []
+  const columns = await db.all<{ name: string }>(
+    `SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY name`,
+    table,
+  )
+  const values = columns.map(({ name }, at) => `quote(child.${quoteName(name)}) AS v${at}`)
+  const key = keys.length === 0 ? 'NULL' : textOf(keys, 'child')
+  const where = wanted === undefined ? `LIMIT ${mostRows + 1}` : `WHERE ${key} IN (SELECT value FROM json_each(?))`
+  const rows = await db.all<Record<string, string | null>>(
+    `SELECT ${[...values, `${key} AS k`].join(', ')} FROM main.${quoteName(table)} AS child ${where}`,
+    ...(wanted === undefined ? [] : [JSON.stringify(wanted)]),
+  )
+  const names = columns.map(({ name }) => fold(name))
+  return Object.fromEntries(
+    rows.map(({ k, ...row }) => {
+      const hash = hashOf(names, Object.values(row))
+      return [k ?? hash, hash]
+    }),
+  )
+}
+
+function hashOf(names: readonly string[], values: readonly (string | null)[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([names, values]))
+    .digest('hex')
+    .slice(0, 16)
+}
