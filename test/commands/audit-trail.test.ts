@@ -1,6 +1,7 @@
 /** Where the application keeps an `audit_trail`, what Lockkeeper changes is in it. */
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused } from '../support/cli.ts'
+import { pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
 import { fossaworkPlace, type Workplace } from '../support/workplace.ts'
 
@@ -39,8 +40,22 @@ describe('a table of that name', () => {
   test('gets nothing of a deploy that was undone', async () => {
     const place = fossaworkPlace()
     expectOk(await place.run(['run']))
+    pythonSql(place.database, 'UPDATE data_retention_policies SET retention_days = 1 WHERE id = 1')
     const before = trail(place)
     expectRefused(await place.run(['rollback', '--version', 'v005_add_audit_tables']), 65, 'data_retention_policies')
     expect(trail(place)).toEqual(before)
+  })
+
+  test('may go with what Lockkeeper wrote into it, and not with what the application did', async () => {
+    const place = fossaworkPlace()
+    expectOk(await place.run(['run']))
+    pythonSql(
+      place.database,
+      "INSERT INTO audit_trail (audit_id, table_name, record_id, action) VALUES ('a', 'users', '1', 'update')",
+    )
+    const back = ['rollback', '--version', 'v005_add_audit_tables']
+    expectRefused(await place.run(back), 65, /audit_trail had 7 rows and is gone/)
+    pythonSql(place.database, "DELETE FROM audit_trail WHERE audit_id = 'a'")
+    expectOk(await place.run(back))
   })
 })
