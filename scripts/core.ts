@@ -6,6 +6,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build as bundle, type Metafile, type Plugin } from 'esbuild'
+import packageJson from '../package.json' with { type: 'json' }
 
 /**
  * Puts all chunks that an entry imports into it. In place of the chunks stay files that pass on what is now in there, for
@@ -41,7 +42,9 @@ export async function mergeCore(
     outfile: fileURLToPath(new URL(entry, folder)),
     allowOverwrite: true,
     minifyIdentifiers: true,
-    banner: { js: '#!/usr/bin/env node' },
+    // Otherwise all of it would be shown with an error that nobody has caught.
+    lineLimit: 160,
+    banner: { js: `#!/usr/bin/env node\n${refuseOldNode}` },
     plugins: [laterStaysOutside],
   })
   for (const { chunk, names } of passedOn) {
@@ -50,6 +53,12 @@ export async function mergeCore(
     await rm(new URL(`${chunk}.map`, folder))
   }
 }
+
+/** What an older Node would say would help nobody: it has no SQLite. */
+const refuseOldNode = `if (!process.getBuiltinModule?.('node:sqlite')) {
+  console.error('error: lockkeeper needs Node ${packageJson.engines.node}, and this is ' + process.versions.node)
+  process.exit(78)
+}`
 
 const laterStaysOutside: Plugin = {
   name: 'what is loaded later stays outside',

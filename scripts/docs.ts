@@ -1,13 +1,15 @@
-/** Writes the pages that are made from tables in the source: `docs/exit-codes.md` and `docs/settings.md`. */
+/** Writes the pages that are made from tables in the source: `docs/exit-codes.md`, `docs/lint.md` and `docs/settings.md`. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { settings } from '../src/config/settings.ts'
 import { exitCodes } from '../src/errors.ts'
+import { rules } from '../src/lint/rules.ts'
 
 const root = new URL('../', import.meta.url)
 
 /** The generated pages, by path. */
 export const pages: Readonly<Record<string, string>> = {
   'docs/exit-codes.md': exitCodesPage(),
+  'docs/lint.md': lintPage(),
   'docs/settings.md': settingsPage(),
 }
 
@@ -24,6 +26,48 @@ ${rows.join('\n')}
 Every error says what happened, where, and what to do next: on standard error, with \`--json\` as one document on standard
 output (\`error.code\` is the name above), and in the termination message.
 `
+}
+
+function lintPage(): string {
+  const sections = Object.entries(rules).map(
+    ([name, { finds, instead, severity, why }]) =>
+      `### ${name} (${severity})\n\nFinds ${finds}.\n\n${why}\n\n${instead}\n`,
+  )
+  return `# Lint
+
+The rules are made from \`src/lint/rules.ts\` by \`npm run docs\`.
+
+\`lockkeeper lint\` looks at a folder of migrations without a database, for CI: it replays them in memory, asks SQLite what each
+statement does when it compiles it, and tries each migration once more with a row in every table. A module runs several
+times, and only what it leaves is seen of it.
+
+\`\`\`sh
+lockkeeper lint --migrations ./migrations
+lockkeeper lint --since v006_add_monitoring_tables   # only what comes after it
+lockkeeper lint --format github                      # annotations in a pull request
+lockkeeper lint --json
+\`\`\`
+
+It ends with 65 when a rule that fails is hit, and with 0 when there is nothing but warnings. What was deployed cannot be
+changed any more: leave it out with \`--since\`, or silence a rule for a file. That is a line before its first statement, with
+the reason:
+
+\`\`\`sql
+-- lint-ignore: column-loss: nobody has read it since release 4
+\`\`\`
+
+or, for a file that may not be edited, the same in \`lockkeeper.json\` in the folder:
+\`{"v004_slim": {"lint-ignore": ["column-loss: nobody has read it since release 4"]}}\`.
+
+In GitHub Actions:
+
+\`\`\`yaml
+- run: npx lockkeeper lint --migrations ./migrations --format github
+\`\`\`
+
+## Rules
+
+${sections.join('\n')}`
 }
 
 function settingsPage(): string {

@@ -4,6 +4,7 @@ import { backups } from './backups.ts'
 import type { Command } from './command.ts'
 import { drill } from './drill.ts'
 import { history } from './history.ts'
+import { lint } from './lint.ts'
 import { plan } from './plan.ts'
 import { restore } from './restore.ts'
 import { rollback } from './rollback.ts'
@@ -28,4 +29,5 @@ export const commands: readonly Command[] = [
   drill,
   restore,
   schedule,
+  lint,
 ]

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LockkeeperError } from '../errors.ts'
 import type { ErrorMessage, Operations, Response } from './child.ts'
-import { type Guard, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
+import { type Access, type Guard, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
 import type { OpenOptions } from './native.ts'
 
 /** Beside this file both in the sources and in the bundle. */
@@ -108,6 +108,10 @@ export class DatabaseProcess implements Workspace {
 
   exec(sql: string): Promise<void> {
     return this.#call('exec', sql)
+  }
+
+  accesses(sql: string): Promise<Access[]> {
+    return this.#call('accesses', sql)
   }
 
   async run(statements: readonly string[], guard: Guard): Promise<string[]> {

@@ -11,7 +11,7 @@ import { dirname } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { outliveLostWakeups } from '../lost-wakeups.ts'
-import { type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
+import { type Access, type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
 import { readBytes } from './files.ts'
 import { freeze } from './freeze.ts'
 import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
@@ -25,6 +25,7 @@ export interface Operations {
   freeze(location: string): boolean
   all(sql: string, params: readonly Value[]): unknown[]
   exec(sql: string): void
+  accesses(sql: string): Access[]
   run(statements: readonly string[], guard: Guard, piece: Piece): Promise<string[]>
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
   /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. Both by URI. */
@@ -86,6 +87,7 @@ function serve(): void {
     },
     all: (sql, params) => current().all(sql, params),
     exec: sql => current().exec(sql),
+    accesses: sql => current().accesses(sql),
     run: (statements, guard, piece) => current().run(statements, guard, piece),
     runScript: (call, guard) => current().runScript(call, guard),
     copy,

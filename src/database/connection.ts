@@ -54,8 +54,25 @@ export interface ScriptCall {
   readonly function: 'up' | 'down'
 }
 
+/** One thing that a statement does, in the words of SQLite's authorizer (https://www.sqlite.org/c3ref/c_alter_table.html). */
+export interface Access {
+  /** Without `SQLITE_`: `DELETE`, `DROP_TABLE`, `READ`, `FUNCTION` and so on; what the two names mean depends on it. */
+  readonly action: string
+  readonly first: string | null
+  readonly second: string | null
+  /** `main`, `temp` or null. */
+  readonly schema: string | null
+  /** The trigger or view from within which it is done; null: the statement itself. */
+  readonly by: string | null
+}
+
 /** A connection that migrations can be applied to. */
 export interface Workspace extends Connection {
+  /**
+   * What a statement, and the triggers that it would fire, would do, as SQLite names it when it compiles it. Nothing is
+   * run; some pragmas take effect all the same. Rejects with a `SqliteError`.
+   */
+  accesses(sql: string): Promise<Access[]>
   /**
    * Runs statements one after the other under a guard.
    * @returns the names of the tables whose rows they (or triggers that they fired) could have changed, as SQLite's

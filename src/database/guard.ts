@@ -103,7 +103,7 @@ export function watch(
 }
 
 /** The authorizer between migrations: what one of them defined is not there for anybody else, as on another day. */
-function withhold(db: DatabaseSync, withheld: ReadonlySet<string>): void {
+export function withhold(db: DatabaseSync, withheld: ReadonlySet<string>): void {
   db.setAuthorizer(
     withheld.size === 0
       ? null

@@ -4,8 +4,17 @@
  * (a table rebuild must not cascade; keys are checked before the commit), double-quoted strings off, defensive on.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { type Guard, type Row, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
-import { type Watch, watch } from './guard.ts'
+import { accessesOf } from './accesses.ts'
+import {
+  type Access,
+  type Guard,
+  type Row,
+  type ScriptCall,
+  SqliteError,
+  type Value,
+  type Workspace,
+} from './connection.ts'
+import { type Watch, watch, withhold } from './guard.ts'
 import { runScript } from './script.ts'
 
 export interface OpenOptions {
@@ -54,6 +63,15 @@ export class NativeDatabase {
 
   exec(sql: string): void {
     asSqliteError(() => this.#db.exec(sql))
+  }
+
+  /** See `Workspace.accesses`. */
+  accesses(sql: string): Access[] {
+    try {
+      return asSqliteError(() => accessesOf(this.#db, sql))
+    } finally {
+      withhold(this.#db, this.#withheld)
+    }
   }
 
   /** See `Workspace.run`. */
@@ -107,6 +125,7 @@ export function workspaceOf(database: NativeDatabase): Workspace {
   return {
     all: async <T extends object = Row>(sql: string, ...params: readonly Value[]) => database.all(sql, params) as T[],
     exec: async sql => database.exec(sql),
+    accesses: async sql => database.accesses(sql),
     run: (statements, guard) => database.run(statements, guard),
     runScript: (call, guard) => database.runScript(call, guard),
     close: async () => database.close(),

@@ -3,7 +3,7 @@
  * tool and cannot be edited, in `lockkeeper.json` beside them: `{"<version>": {"allow-row-loss": ["old_logs"]}}`.
  */
 import { meantName } from './misspelt.ts'
-import { type Directives, defaultDirectives } from './model.ts'
+import { type Directives, defaultDirectives, type LintIgnore } from './model.ts'
 
 /** What was said; an absent field was not. */
 export interface RawDirectives {
@@ -13,6 +13,7 @@ export interface RawDirectives {
   foreignKeys?: boolean
   allowRowLoss?: readonly string[]
   compatible?: boolean
+  lintIgnore?: readonly LintIgnore[]
 }
 
 export const directiveNames = [
@@ -22,6 +23,7 @@ export const directiveNames = [
   'foreign_keys',
   'allow-row-loss',
   'compatible',
+  'lint-ignore',
 ] as const
 export type DirectiveName = (typeof directiveNames)[number]
 
@@ -49,7 +51,7 @@ export function readDirective(into: RawDirectives, comment: string): void {
 export function looksEffective(comment: string): boolean {
   const said = nameAndValue(comment)
   const name = said?.word.toLowerCase()
-  if (name === 'allow-row-loss') return true
+  if (name === 'allow-row-loss' || name === 'lint-ignore') return true
   return /^(transaction|foreign_keys|compatible)$/.test(name ?? '') && onOff(said?.value ?? '') !== undefined
 }
 
@@ -83,9 +85,11 @@ export function parseDirectivesFile(content: string): Map<string, RawDirectives>
 export function mergeDirectives(first: RawDirectives, second: RawDirectives): RawDirectives {
   const dependencies = [...(first.dependencies ?? []), ...(second.dependencies ?? [])]
   const allowRowLoss = [...(first.allowRowLoss ?? []), ...(second.allowRowLoss ?? [])]
+  const lintIgnore = [...(first.lintIgnore ?? []), ...(second.lintIgnore ?? [])]
   return {
     ...first,
     ...second,
+    ...(lintIgnore.length === 0 ? {} : { lintIgnore }),
     ...(dependencies.length === 0 ? {} : { dependencies: [...new Set(dependencies)] }),
     ...(allowRowLoss.length === 0 ? {} : { allowRowLoss: [...new Set(allowRowLoss)] }),
   }
@@ -98,6 +102,7 @@ export function settled(said: RawDirectives): Directives {
     foreignKeys: said.foreignKeys ?? defaultDirectives.foreignKeys,
     allowRowLoss: said.allowRowLoss ?? defaultDirectives.allowRowLoss,
     compatible: said.compatible ?? defaultDirectives.compatible,
+    lintIgnore: said.lintIgnore ?? defaultDirectives.lintIgnore,
   }
 }
 
@@ -119,6 +124,9 @@ function set(into: RawDirectives, name: DirectiveName, value: string | boolean |
       break
     case 'allow-row-loss':
       into.allowRowLoss = [...(into.allowRowLoss ?? []), ...listOf(name, value)]
+      break
+    case 'lint-ignore':
+      into.lintIgnore = [...(into.lintIgnore ?? []), ...ignoredIn(value)]
       break
     case 'transaction':
       into.transaction = once(name, into.transaction, value)
@@ -146,6 +154,18 @@ function listOf(name: DirectiveName, value: string | boolean | readonly string[]
   const names = (items ?? []).map(item => item.trim()).filter(item => item !== '')
   if (names.length === 0) throw new Error(`"${name}:" names nothing`)
   return typeof value === 'string' ? names.map(unquoted) : names
+}
+
+/** `rule: reason`; a reason may well have commas in it. */
+function ignoredIn(value: string | boolean | readonly string[]): LintIgnore[] {
+  return [value].flat().map(text => {
+    const [, rule, reason] = /^([\w-]+)\s*:\s*(\S.*)$/s.exec(String(text).trim()) ?? []
+    if (rule === undefined || reason === undefined)
+      throw new Error(
+        `"lint-ignore: ${text}" needs a rule and a reason: "lint-ignore: no-down: the old rows are archived"`,
+      )
+    return { rule, reason }
+  })
 }
 
 function unquoted(name: string): string {

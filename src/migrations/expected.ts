@@ -27,7 +27,7 @@ export function expectedSchema(
   { around, halted, signal }: ReplayOptions = {},
 ): Promise<Schema> {
   return replaySchema(
-    () => openFor(migrations, signal),
+    () => openReplay(migrations, signal),
     async memory => {
       for (const migration of migrations)
         if (around === undefined) await replay(memory, migration)
@@ -42,7 +42,7 @@ export async function* replayEach(
   migrations: readonly Migration[],
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly migration: Migration; readonly schema: Schema }> {
-  const memory = await openFor(migrations, signal)
+  const memory = await openReplay(migrations, signal)
   try {
     for (const migration of migrations) {
       await replay(memory, migration)
@@ -53,7 +53,8 @@ export async function* replayEach(
   }
 }
 
-function openFor(migrations: readonly Migration[], signal: AbortSignal | undefined): Promise<Workspace> {
+/** An empty database in memory in which these can be run. */
+export function openReplay(migrations: readonly Migration[], signal?: AbortSignal): Promise<Workspace> {
   return openMemory({ scripts: migrations.some(migration => migration.up.kind === 'module') }, signal)
 }
 

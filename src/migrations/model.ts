@@ -21,6 +21,13 @@ export interface Directives {
   readonly allowRowLoss: readonly string[]
   /** An older application works on the new schema. Default false. */
   readonly compatible: boolean
+  /** Rules of `lint` that it is not to be judged by. Default none. */
+  readonly lintIgnore: readonly LintIgnore[]
+}
+
+export interface LintIgnore {
+  readonly rule: string
+  readonly reason: string
 }
 
 export const defaultDirectives: Directives = {
@@ -28,6 +35,7 @@ export const defaultDirectives: Directives = {
   foreignKeys: false,
   allowRowLoss: [],
   compatible: false,
+  lintIgnore: [],
 }
 
 export interface Migration {

@@ -152,7 +152,7 @@ function instead(backup: string | undefined): string {
 }
 
 /** Tools write an empty down into each new file; to run it would take back nothing and record that it did. */
-function undoes(down: Script, up?: Script): boolean {
+export function undoes(down: Script, up?: Script): boolean {
   return down.kind === 'module' || !isEmpty(down) || (up !== undefined && isEmpty(up))
 }
 

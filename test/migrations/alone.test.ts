@@ -36,6 +36,7 @@ async function attempt(path: string, killAt = Number.POSITIVE_INFINITY): Promise
   const workspace: Workspace = {
     all: (sql, ...params) => counted().then(() => child.all(sql, ...params)),
     exec: sql => counted().then(() => child.exec(sql)),
+    accesses: sql => counted().then(() => child.accesses(sql)),
     run: (statements, guard) => counted().then(() => child.run(statements, guard)),
     runScript: (call, guard) => counted().then(() => child.runScript(call, guard)),
     close: () => child.close(),
