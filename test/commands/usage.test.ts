@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { commands as declared } from '../../src/commands/all.ts'
+import { settingsOf } from '../../src/commands/arguments.ts'
+import { settings } from '../../src/config/settings.ts'
 import { exitCodes } from '../../src/errors.ts'
 import { errorOf, expectRefused, lockkeeper } from '../support/cli.ts'
 import { newPlace } from '../support/workplace.ts'
 
-const commands = ['run', 'status', 'plan', 'history', 'rollback', 'validate', 'backup', 'backups', 'restore']
+const commands = declared.map(({ name }) => name)
 const json = { env: { LOCKKEEPER_LOG_FORMAT: 'json' } }
 const pretty = { env: { LOCKKEEPER_LOG_FORMAT: 'pretty' } }
 
@@ -80,11 +83,12 @@ describe('help', () => {
     expect(ran.stdout).toMatch(/Examples:\n {2}lockkeeper run /)
   })
 
-  test.each(commands)('of %s shows its settings with their variables, and examples', async command => {
+  test.each(declared)('of $name shows its settings with their variables, and examples', async declaration => {
+    const { name: command } = declaration
     const [flag, word] = await Promise.all([lockkeeper([command, '--help']), lockkeeper(['help', command])])
     expect(flag).toMatchObject({ exit: 0, stderr: '' })
     expect(word.stdout).toBe(flag.stdout)
-    expect(flag.stdout).toContain('DATABASE_URL')
+    for (const setting of settingsOf(declaration)) expect(flag.stdout).toContain(settings[setting].env)
     expect(flag.stdout).toContain('--json')
     expect(flag.stdout).toMatch(new RegExp(`Examples:\n {2}lockkeeper ${command}\\b`))
     expect(Math.max(...flag.stdout.split('\n').map(line => line.length))).toBeLessThanOrEqual(120)
