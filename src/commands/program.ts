@@ -41,6 +41,8 @@ function program(commands: readonly Command[], { version, writeOut, writeErr, ex
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride(error => refuse(error))
+    // Long flags leave a narrow column, which commander would not wrap.
+    .configureHelp({ minWidthToWrap: 20 })
     .configureOutput({ writeOut, writeErr, outputError: () => {} })
     .addHelpText('after', `\nExamples:\n${exampleLines(rootExamples)}\n\nExit codes:\n${exitCodeLines()}`)
   for (const declared of commands) root.addCommand(declare(declared, execute))

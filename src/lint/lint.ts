@@ -82,10 +82,10 @@ async function foundIn(memory: Awaited<ReturnType<typeof openReplay>>, migration
   return [...found, ...aboutFile(migration)]
 }
 
-function* aboutFile({ directives, down, up }: Migration): Generator<Found> {
+function* aboutFile({ down, lintIgnore, up }: Migration): Generator<Found> {
   if (down === undefined) yield { rule: 'no-down', message: 'it has no down' }
   else if (!undoes(down, up)) yield { rule: 'no-down', message: 'its down is empty' }
-  for (const { rule } of directives.lintIgnore)
+  for (const { rule } of lintIgnore)
     if (!isRule(rule))
       yield { rule: 'unknown-rule', message: `there is no rule ${rule} (known: ${Object.keys(rules).join(', ')})` }
 }
@@ -93,7 +93,7 @@ function* aboutFile({ directives, down, up }: Migration): Generator<Found> {
 /** What a directive of the file silences goes by itself. */
 function sort(
   found: readonly Found[],
-  { directives, file, up, version }: Migration,
+  { file, lintIgnore, up, version }: Migration,
   findings: LintFinding[],
   silenced: Silenced[],
 ): void {
@@ -105,7 +105,7 @@ function sort(
     const key = JSON.stringify(finding)
     if (seen.has(key)) continue
     seen.add(key)
-    const ignored = directives.lintIgnore.find(each => each.rule === rule)
+    const ignored = lintIgnore.find(each => each.rule === rule)
     if (ignored === undefined) findings.push(finding)
     else silenced.push({ ...finding, reason: ignored.reason })
   }

@@ -87,10 +87,14 @@ async function objectsOf(workspace: Workspace) {
 /** Statements come in the order of the file; a rename may be tried twice, and pragmas around it stand in no file. */
 function linesOf({ up, directives }: Migration): (sql: string) => number {
   const steps: readonly Step[] = up.kind === 'sql' ? programOf(up.sql, up.line, directives.transaction).steps : []
-  let at = 0
+  let current = 0
+  let next = 0
   return sql => {
-    const found = steps.findIndex((step, position) => position >= at && step.sql === sql)
-    if (found !== -1) at = found
-    return steps[at]?.line ?? 1
+    const found = steps.findIndex((step, position) => position >= next && step.sql === sql)
+    if (found !== -1) {
+      current = found
+      next = found + 1
+    }
+    return steps[current]?.line ?? 1
   }
 }

@@ -102,7 +102,6 @@ export function settled(said: RawDirectives): Directives {
     foreignKeys: said.foreignKeys ?? defaultDirectives.foreignKeys,
     allowRowLoss: said.allowRowLoss ?? defaultDirectives.allowRowLoss,
     compatible: said.compatible ?? defaultDirectives.compatible,
-    lintIgnore: said.lintIgnore ?? defaultDirectives.lintIgnore,
   }
 }
 

@@ -29,6 +29,7 @@ export function parseSqlMigration(version: string, file: string, text: string): 
     up: script(up),
     down: down === undefined ? undefined : script(down),
     directives: settled(directives),
+    lintIgnore: directives.lintIgnore ?? [],
   }
 }
 
@@ -68,6 +69,7 @@ export function parseModuleMigration(
     up: { kind: 'module', call: { url, function: 'up' } },
     down: down === 'function' ? { kind: 'module', call: { url, function: 'down' } } : undefined,
     directives: settled(directives),
+    lintIgnore: directives.lintIgnore ?? [],
   }
 }
 

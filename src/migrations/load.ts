@@ -150,13 +150,14 @@ function addDirectives(
   return migrations.map(migration => {
     const said = more.get(migration.version)
     if (said === undefined) return migration
-    const { description, dependencies } = migration
-    const directives = mergeDirectives({ description, dependencies, ...migration.directives }, said)
+    const { description, dependencies, lintIgnore } = migration
+    const directives = mergeDirectives({ description, dependencies, lintIgnore, ...migration.directives }, said)
     return {
       ...migration,
       description: directives.description ?? '',
       dependencies: directives.dependencies ?? [],
       directives: settled(directives),
+      lintIgnore: directives.lintIgnore ?? [],
     }
   })
 }

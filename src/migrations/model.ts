@@ -21,10 +21,9 @@ export interface Directives {
   readonly allowRowLoss: readonly string[]
   /** An older application works on the new schema. Default false. */
   readonly compatible: boolean
-  /** Rules of `lint` that it is not to be judged by. Default none. */
-  readonly lintIgnore: readonly LintIgnore[]
 }
 
+/** A rule of `lint` that a file is not to be judged by. */
 export interface LintIgnore {
   readonly rule: string
   readonly reason: string
@@ -35,7 +34,6 @@ export const defaultDirectives: Directives = {
   foreignKeys: false,
   allowRowLoss: [],
   compatible: false,
-  lintIgnore: [],
 }
 
 export interface Migration {
@@ -51,4 +49,5 @@ export interface Migration {
   readonly up: Script
   readonly down: Script | undefined
   readonly directives: Directives
+  readonly lintIgnore: readonly LintIgnore[]
 }

@@ -5,7 +5,7 @@ import { newPlace, type Workplace } from '../support/workplace.ts'
 
 const first =
   '-- migrate:up\nCREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT);\n-- migrate:down\nDROP TABLE customers;\n'
-const losing = '-- migrate:up\nDELETE FROM customers WHERE name = "x";\nDELETE FROM customers;\n'
+const losing = '-- migrate:up\nDELETE FROM customers;\nDELETE FROM customers;\n'
 
 function placeWith(second: string): Workplace {
   // Nothing else is to be set: there is no database where this runs.
@@ -26,7 +26,7 @@ test('sound migrations are said to be so, without a database', async () => {
 })
 
 test('a rule that fails is 65, by file and line', async () => {
-  const place = placeWith(losing.replace(' WHERE name = "x"', ''))
+  const place = placeWith(losing)
   const ran = await place.run(['lint', '--migrations', 'migrations'], { LOCKKEEPER_MIGRATIONS: undefined })
   expect(ran.exit).toBe(65)
   expect(ran.stdout.split('\n')).toEqual([

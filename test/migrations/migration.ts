@@ -20,6 +20,7 @@ export function migration(version: string, given: Given = {}): Migration {
     up: { kind: 'sql', sql: up, line: 1 },
     down: down === undefined ? undefined : { kind: 'sql', sql: down, line: 1 },
     directives: { ...defaultDirectives, ...directives },
+    lintIgnore: [],
   }
 }
 

@@ -12,6 +12,7 @@ const migration = (version: string, ...dependencies: string[]): Migration => ({
   up: { kind: 'sql', sql: '', line: 1 },
   down: undefined,
   directives: defaultDirectives,
+  lintIgnore: [],
 })
 const order = (...migrations: Migration[]) => orderMigrations(migrations).migrations.map(({ version }) => version)
 const problems = (...migrations: Migration[]) => orderMigrations(migrations).problems
