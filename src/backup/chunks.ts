@@ -123,6 +123,16 @@ export class ChunkedFile {
     await this.#unchanged()
   }
 
+  /** How many bytes of these chunks are left when they are compressed. */
+  async compressedBytes(positions: readonly number[]): Promise<number> {
+    let bytes = 0
+    for (const position of positions) {
+      const buffer = Buffer.allocUnsafeSlow(this.#chunkSize)
+      bytes += (await compress(await this.#read(position, buffer))).byteLength
+    }
+    return bytes
+  }
+
   async #read(position: number, buffer: Buffer): Promise<Buffer> {
     const length = this.lengthAt(position)
     const start = position * this.#chunkSize

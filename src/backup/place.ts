@@ -14,6 +14,7 @@ import { findChunks, Presence } from './presence.ts'
 import type { OnProgress } from './progress.ts'
 import { damagedObject, type ObjectProblem, recheckChunks } from './recheck.ts'
 import type { Repository } from './repository.ts'
+import { requireRoom } from './room.ts'
 import { storeLists } from './store-lists.ts'
 
 export interface Placed {
@@ -51,6 +52,7 @@ export async function placeDatabase(
 
   const batch = repository.store.batch()
   const missing = [...chunks.distinct].filter(([sha256]) => presence.keyOf(sha256) === undefined)
+  await requireRoom(repository, file, missing)
   let stored: Placed['stored']
   let lists: string[]
   try {

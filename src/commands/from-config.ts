@@ -28,6 +28,7 @@ export const changeSettings = [
   ...repositorySettings,
   'noBackup',
   ...lockSettings,
+  'tmpdir',
   ...actorSettings,
 ] as const
 
@@ -89,6 +90,7 @@ export function changeOptions({
     repository: repositoryFrom(config),
     noBackup: config.noBackup,
     lockTimeout: config.lockTimeout,
+    ...(config.tmpdir === undefined ? {} : { tmpdir: config.tmpdir }),
     fileSystem: { allowed: config.allowFilesystem, inKubernetes },
     drift: { policy: config.drift, ignore: config.ignore },
     outOfOrder: config.outOfOrder,

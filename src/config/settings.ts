@@ -104,7 +104,7 @@ export const settings = {
   tmpdir: declare({
     flags: '--tmpdir <folder>',
     env: 'LOCKKEEPER_TMPDIR',
-    help: "a folder with room for a copy of the database (default: the system's)",
+    help: "for temporary files: a folder with room for a copy of the database (default: the system's)",
     read: optional,
   }),
   keepLast: keep('last', 0, 'newest backups of any tier to keep'),

@@ -82,6 +82,11 @@ export class DatabaseProcess implements Workspace {
     return this.#call('open', options)
   }
 
+  /** See `Operations.useTemporaryFolder`. */
+  useTemporaryFolder(folder: string): Promise<void> {
+    return this.#call('useTemporaryFolder', folder)
+  }
+
   /** See `Operations.freeze`. */
   freeze(location: string): Promise<boolean> {
     return this.#call('freeze', location)

@@ -20,6 +20,8 @@ import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './n
 export interface Operations {
   /** Up to so many bytes of a file. It must not be open: closing it here would let go of its lock. */
   readBytes(path: string, position: number, bytes: number): Promise<Uint8Array>
+  /** For SQLite's own temporary files. Before the first database is opened: SQLite asks once. */
+  useTemporaryFolder(folder: string): void
   open(options: OpenOptions): void
   /** Opens a database in WAL mode and holds its main file still, until it is closed; see `freeze.ts`. False: not this time. */
   freeze(location: string): boolean
@@ -74,6 +76,9 @@ function serve(): void {
     readBytes: (path, position, bytes) => {
       if (database !== undefined) throw new Error('a database is open in this process')
       return readBytes(path, position, bytes)
+    },
+    useTemporaryFolder: folder => {
+      process.env['SQLITE_TMPDIR'] = folder
     },
     open: options => {
       database?.close()

@@ -2,13 +2,13 @@
  * `snapshot` without a copy: the main file of a database in WAL mode, held still in its place while others write. What
  * they write stays in the log, which grows meanwhile; so there is a watch over that.
  */
-import { statfs } from 'node:fs/promises'
 import { formatBytes } from '../units.ts'
 import { DatabaseProcess } from './child-process.ts'
 import { SqliteError } from './connection.ts'
 import { isBusy } from './explain.ts'
 import { fileSize, fileUri } from './location.ts'
 import { pause } from './pause.ts'
+import { freeBytes } from './room.ts'
 import type { SnapshotOptions } from './snapshot.ts'
 
 /** A reader with an old state lets no attempt through until it ends. */
@@ -71,8 +71,7 @@ export async function watchLog<T>(
 ): Promise<T> {
   const log = `${file}-wal`
   const before = (await fileSize(log)) ?? 0
-  const { bavail, bsize } = await statfs(file)
-  const limit = Math.min(atMost, bavail * bsize * share)
+  const limit = Math.min(atMost, ((await freeBytes(file)) ?? 0) * share)
   const controller = new AbortController()
   const look = async () => {
     const grown = ((await fileSize(log)) ?? 0) - before

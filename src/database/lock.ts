@@ -12,6 +12,8 @@ import { pause } from './pause.ts'
 export interface LockOptions {
   /** How long to wait for others to let go, in milliseconds. */
   readonly lockTimeout: number
+  /** Where SQLite puts its own temporary files, when it sorts for a new index. Default: what SQLite chooses. */
+  readonly tmpdir?: string
   /** Ends the child, and with it the lock, at once. */
   readonly signal?: AbortSignal
   /**
@@ -49,12 +51,13 @@ export function openWhenFree(
 /** Starts a child for `take`, which opens the database at `file` in it, and ends it if that fails. @throws as `openWhenFree` */
 export async function withNewChild<T>(
   file: string,
-  { signal }: LockOptions,
+  { signal, tmpdir }: LockOptions,
   take: (child: DatabaseProcess) => Promise<T>,
 ): Promise<T> {
   await refuseReadOnly(file)
   const child = DatabaseProcess.start(signal)
   try {
+    if (tmpdir !== undefined) await child.useTemporaryFolder(tmpdir)
     return await take(child)
   } catch (error) {
     await child.close()

@@ -8,9 +8,10 @@ import { dirname } from 'node:path'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { DatabaseProcess } from './child-process.ts'
 import { SqliteError } from './connection.ts'
-import { fileUri } from './location.ts'
+import { fileSize, fileUri } from './location.ts'
 import type { OpenOptions } from './native.ts'
 import { readQuietly } from './reading.ts'
+import { requireRoom } from './room.ts'
 
 export interface SnapshotOptions {
   /** How long to try beside a writer that holds the database, in milliseconds. */
@@ -29,6 +30,8 @@ export async function copySnapshot(
   target: string,
   { lockTimeout, signal }: SnapshotOptions,
 ): Promise<void> {
+  const hint = 'Make room there, or name another folder: LOCKKEEPER_TMPDIR.'
+  await requireRoom(dirname(target), (await fileSize(path)) ?? 0, 'a copy of the database', hint)
   const child = DatabaseProcess.start(signal)
   try {
     await makePrivateFile(target)

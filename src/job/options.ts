@@ -26,6 +26,8 @@ export interface JobOptions {
   readonly fileSystem?: FileSystemPolicy
   /** Milliseconds to wait for others to let go of the database. */
   readonly lockTimeout: number
+  /** For temporary files. Default: the system's. */
+  readonly tmpdir?: string
   readonly actor: Actor
   readonly listener: Listener
   /** Takes secrets out of an error before it is recorded in the database. Default: there are none. */

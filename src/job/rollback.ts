@@ -16,6 +16,7 @@ import type { ChangeResult, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
 import type { OwnRows } from './own-rows.ts'
 import { readMigrations } from './read.ts'
+import { explainingFull } from './room.ts'
 import { repositoryOf, wayBack } from './save.ts'
 import { take } from './take.ts'
 
@@ -43,15 +44,8 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
     await confirm()
     const applied = appliedVersions(bookkeeping.rows)
     const changes = planBack(migrations, applied, downs, options)
-    return await carryOut(db, options, {
-      confirm,
-      table: bookkeeping.table,
-      from: level,
-      backup,
-      warnings: [],
-      adopted: [],
-      changes,
-    })
+    const undertaking = { confirm, table: bookkeeping.table, from: level, backup, warnings: [], adopted: [], changes }
+    return await explainingFull(options, () => carryOut(db, options, undertaking))
   } finally {
     await db.close()
   }

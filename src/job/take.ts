@@ -5,6 +5,7 @@ import { fileIdentity, inspectFile } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { step } from './events.ts'
 import type { DeployOptions, JobOptions } from './options.ts'
+import { requireRoomForChange } from './room.ts'
 import { hasBackups, withRepository } from './save.ts'
 
 /** What a database is that has tables which no history of ours explains. */
@@ -48,14 +49,16 @@ export interface Taken {
  * @param whileWaiting see `LockOptions`
  */
 export function take(
-  { database, listener, lockTimeout, signal, viewInProcess = false }: JobOptions,
+  { database, listener, lockTimeout, signal, tmpdir, viewInProcess = false }: JobOptions,
   create: boolean,
   whileWaiting?: () => Promise<void>,
 ): Promise<Taken> {
   return step(listener, 'lock', async () => {
     const before = await inspectFile(database, { inProcess: viewInProcess })
+    await requireRoomForChange({ database, listener }, before)
     const identity = await fileIdentity(database)
     const db = await openExclusive(database, {
+      ...(tmpdir === undefined ? {} : { tmpdir }),
       create: create && before.kind !== 'database',
       lockTimeout,
       ...(signal === undefined ? {} : { signal }),

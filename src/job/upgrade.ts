@@ -16,6 +16,7 @@ import type { ChangeResult, DeployOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
 import { inBoth, type OwnRows, ReplayedRows } from './own-rows.ts'
 import { planBack } from './rollback.ts'
+import { explainingFull } from './room.ts'
 import { refuseDamaged, repositoryOf, wayBack } from './save.ts'
 import { refuseLostVolume, type Taken, take, withoutHistory } from './take.ts'
 
@@ -41,7 +42,7 @@ export async function upgrade(
     if (isDone(now)) return unchanged(options, now)
     await refuseLoss(options, first, now)
     if (isUnadopted(now, options)) await refuseUnadopted(db, options, migrations)
-    return await migrate({ db, confirm }, options, migrations, now)
+    return await explainingFull(options, () => migrate({ db, confirm }, options, migrations, now))
   } finally {
     await db.close()
   }

@@ -6,7 +6,7 @@ import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LockkeeperError, systemCode } from '../errors.ts'
 import { FileBatch } from './file/batch.ts'
-import { explainFileError } from './file/errors.ts'
+import { explainFileError, freeBytes } from './file/errors.ts'
 import { absent, Folder, symbolicLink } from './file/folder.ts'
 import { infoOf, walk } from './file/list.ts'
 import { publish, remove, replace } from './file/publish.ts'
@@ -115,6 +115,10 @@ class FileStore implements ObjectStore {
         await remove(this.#folder, keys.slice(from, from + deletedAtOnce))
       }
     })
+  }
+
+  freeBytes(): Promise<number | undefined> {
+    return freeBytes(this.#root)
   }
 
   close(): Promise<void> {

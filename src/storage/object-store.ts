@@ -52,6 +52,9 @@ export interface ObjectStore {
   /** Deletes what is there; what is not there is no error. Durable when it resolves. */
   deleteMany(keys: readonly string[]): Promise<void>
 
+  /** How many bytes still fit; undefined where that cannot be told, or there is no end to it. */
+  freeBytes(): Promise<number | undefined>
+
   /** Lets go of connections, and of batches that were not flushed. Nothing else may be called afterwards. */
   close(): Promise<void>
 }

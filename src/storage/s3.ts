@@ -134,6 +134,8 @@ class S3Store implements ObjectStore {
       await this.#delete(keys.slice(from, from + deletedAtOnce))
   }
 
+  async freeBytes(): Promise<undefined> {}
+
   async close(): Promise<void> {
     this.#requests.close()
   }

@@ -26,6 +26,7 @@ export function observed(
     asked,
     store: {
       url: store.url,
+      freeBytes: () => store.freeBytes(),
       putIfAbsent: async (key, body) => {
         await note('puts', key)
         return store.putIfAbsent(key, body)

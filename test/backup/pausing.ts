@@ -42,6 +42,7 @@ export function pausing(store: ObjectStore): Pausing {
     },
     store: {
       url: store.url,
+      freeBytes: () => store.freeBytes(),
       putIfAbsent: async (key, body) => {
         await pass(`put ${key}`)
         return store.putIfAbsent(key, body)

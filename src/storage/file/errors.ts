@@ -68,7 +68,8 @@ export async function explainFileError(error: unknown, doing: string, root: stri
   return new LockkeeperError(code, `${doing}: ${messageOf(error)}${room}`, { hint, cause: error, details })
 }
 
-async function freeBytes(root: string): Promise<number | undefined> {
+/** On the volume of a folder; undefined when it cannot be told. */
+export async function freeBytes(root: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(root)
     return bavail * bsize
