@@ -101,7 +101,7 @@ async function supervise(
   try {
     const inKubernetes = process.env['KUBERNETES_SERVICE_HOST'] !== undefined
     const { signal } = controller
-    const context = { config, given: options, inKubernetes, listener, signal, timeout, redact }
+    const context = { config, given: options, inKubernetes, listener, signal, timeout, redact, terminal }
     return await Promise.race([command.run(context), aborted])
   } catch (error) {
     // Whatever broke because of the stop, the stop is what happened.
@@ -163,6 +163,13 @@ function voiceOf(given: Given['settings'], json: boolean): Voice {
     logFormat: wanted === 'json' || wanted === 'pretty' ? wanted : isTerminal() ? 'pretty' : 'json',
     terminationLog: said('terminationLog'),
   }
+}
+
+/** Undefined where nobody could answer. */
+async function terminal() {
+  if (!isTerminal() || !process.stdin.isTTY) return undefined
+  const { terminalOf } = await import('./report/terminal.ts')
+  return terminalOf(process.stdin, { write: text => stderr.write(redact(text)) })
 }
 
 /** Only a terminal is worth asking Node's stream, which has to be loaded for it. */

@@ -16,7 +16,15 @@ export { deploy } from './job/deploy.ts'
 export { type Drill, type DrillOptions, drill } from './job/drill.ts'
 export type { JobEvent, Listener, Step } from './job/events.ts'
 export { type History, history, type Plan, plan, type Status, status } from './job/inspect.ts'
-export type { ChangeResult, DeployOptions, JobOptions, MigrationOptions } from './job/options.ts'
+export type {
+  ChangeResult,
+  DeployOptions,
+  JobOptions,
+  MigrationOptions,
+  OneShotRestore,
+  RestoredFirst,
+} from './job/options.ts'
+export { type RestoreBesideOptions, type RestoredBeside, restoreBeside } from './job/restore/beside.ts'
 export { type RestoreOptions, type RestoreResult, restore } from './job/restore.ts'
 export { type RollbackOptions, rollBack } from './job/rollback.ts'
 export { type ValidateOptions, type ValidationReport, validate } from './job/validate.ts'

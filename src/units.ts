@@ -13,6 +13,20 @@ export function parseDuration(text: string): number {
   )
 }
 
+/**
+ * A moment as ISO 8601 has it, with its zone: `2026-11-23T08:00:00Z`, `2026-11-23T09:00+01:00`. A day alone, or a time
+ * without a zone, means different moments to different people. @throws Error that says what is expected.
+ */
+export function parseMoment(text: string): Date {
+  const [, year, month, day] =
+    /^(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
+  const moment = new Date(text)
+  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
+  if (Number.isNaN(moment.getTime()) || Number.isNaN(days) || Number(day) > days)
+    throw new Error(`"${text}" is not a moment such as 2026-11-23T08:00:00Z, with its time and its zone`)
+  return moment
+}
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** Bytes for a person: `1.5 MiB`. */

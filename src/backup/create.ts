@@ -55,9 +55,9 @@ export interface BackupOptions {
   readonly signal?: AbortSignal
   readonly onProgress?: OnProgress
   /**
-   * For the tier `pre-migration`: where an identical good backup of that tier was made within the last 24 hours, at
-   * the same level, and all that it consists of is still there, that one is returned instead of making another, so that
-   * a container that restarts over and over does not fill the repository. Default false.
+   * For the tiers `pre-migration` and `pre-restore`: where an identical backup of that tier was made within the last 24
+   * hours, at the same level, as good, and all that it consists of is still there, that one is returned instead of making
+   * another, so that a container that restarts over and over does not fill the repository. Default false.
    */
   readonly reuseIfUnchanged?: boolean
   /**
@@ -104,8 +104,9 @@ export async function createBackup(
   try {
     const chunks = await file.hash((bytes, total) => onProgress({ phase: 'reading', bytes, total }), signal)
     const ids = await listIds(repository)
-    if (options.reuseIfUnchanged === true && facts.tiers.includes('pre-migration')) {
-      const wanted = { level: facts.schema.level, damaged: (await facts.damaged) !== undefined, now: at }
+    const tier = reusable.find(candidate => facts.tiers.includes(candidate))
+    if (options.reuseIfUnchanged === true && tier !== undefined) {
+      const wanted = { tier, level: facts.schema.level, damaged: (await facts.damaged) !== undefined, now: at }
       const existing = await identicalBackup(repository, ids, chunks, wanted, signal)
       if (existing !== undefined) return resultOfExisting(existing, chunks)
     }
@@ -143,6 +144,9 @@ async function takeBack({ store }: Repository, { id }: Manifest): Promise<Lockke
     details: { backup: id },
   })
 }
+
+/** Tiers that jobs make by themselves, again and again where one is restarted. */
+const reusable = ['pre-migration', 'pre-restore'] as const
 
 /** Characters that a manifest may hold. */
 const longestReason = 4096

@@ -5,14 +5,18 @@
 
 import { LockkeeperError } from '../errors.ts'
 import { type Backup, type CatalogProblem, type ListedBackup, listNames, readBackup } from './catalog.ts'
-import type { Tier } from './format.ts'
+import { manifestKey, type Tier } from './format.ts'
 import type { Repository } from './repository.ts'
 
-/** One of the three ways; `tier` narrows the first and the last. */
+/** One of the four ways; `tier` narrows two of them. */
 export type Selection =
   | { readonly latest: true; readonly tier?: Tier }
   | { readonly id: string }
   | { readonly at: Date; readonly tier?: Tier }
+  | { readonly undo: true }
+
+/** Those that pass over what is not good. */
+type Search = Extract<Selection, { latest: true } | { at: Date }>
 
 export interface Selected {
   readonly backup: Backup
@@ -23,10 +27,17 @@ export interface Selected {
 /** Reads the manifest of a backup: see `readBackup`. */
 export type Read = (listed: ListedBackup) => Promise<Backup | CatalogProblem | undefined>
 
-/** `selectBackup` in a repository. */
-export async function findBackup(repository: Repository, selection: Selection): Promise<Selected> {
+/** `selectBackup` in a repository. @param unusable backups that turned out not to be good, and why; they are passed over */
+export async function findBackup(
+  repository: Repository,
+  selection: Selection,
+  unusable: ReadonlyMap<string, string> = new Map(),
+): Promise<Selected> {
   const { backups } = await listNames(repository)
-  return selectBackup(backups, selection, listed => readBackup(repository, listed))
+  return selectBackup(backups, selection, async listed => {
+    const problem = unusable.get(listed.id)
+    return problem === undefined ? readBackup(repository, listed) : { key: manifestKey(listed.id), message: problem }
+  })
 }
 
 /**
@@ -35,6 +46,7 @@ export async function findBackup(repository: Repository, selection: Selection): 
  *   tier is asked for, and over those that are known to be bad or damaged, or whose manifest cannot be read.
  * - `at`: the newest whose bytes are not younger. Passes over the same, but for `pre-restore` ones.
  * - `id`: that one, whatever is known about it; the beginning of an id is enough if only one begins so.
+ * - `undo`: the newest `pre-restore` one, whatever is known about it: no other holds what the last restore replaced.
  * Rejects with `missing` when there is none, `usage` when the beginning of an id fits several, both say what there is;
  * with `invalid` when the manifest of the one with this id cannot be read; and when `read` does.
  */
@@ -43,7 +55,10 @@ export async function selectBackup(
   selection: Selection,
   read: Read,
 ): Promise<Selected> {
-  if ('id' in selection) return { backup: await readNamed(byId(backups, selection.id), backups, read), passedOver: [] }
+  if ('id' in selection || 'undo' in selection) {
+    const listed = 'id' in selection ? byId(backups, selection.id) : lastBeforeRestore(backups)
+    return { backup: await readNamed(listed, backups, read), passedOver: [] }
+  }
   const { tier } = selection
   const passedOver: { id: string; reason: string }[] = []
   for (const listed of newestFirst(backups, selection)) {
@@ -76,6 +91,12 @@ function byId(backups: readonly ListedBackup[], id: string): ListedBackup {
   )
 }
 
+function lastBeforeRestore(backups: readonly ListedBackup[]): ListedBackup {
+  const last = backups.findLast(({ name }) => name.tiers.includes('pre-restore'))
+  if (last !== undefined) return last
+  throw nothing('there is nothing to undo: no backup was made before a restore', backups)
+}
+
 async function readNamed(listed: ListedBackup, backups: readonly ListedBackup[], read: Read): Promise<Backup> {
   const found = await read(listed)
   if (found === undefined) throw nothing(`the backup ${listed.id} has just been removed`, backups)
@@ -86,10 +107,7 @@ async function readNamed(listed: ListedBackup, backups: readonly ListedBackup[],
   })
 }
 
-function newestFirst(
-  backups: readonly ListedBackup[],
-  selection: Exclude<Selection, { id: string }>,
-): readonly ListedBackup[] {
+function newestFirst(backups: readonly ListedBackup[], selection: Search): readonly ListedBackup[] {
   const reversed = backups.toReversed()
   if (!('at' in selection)) return reversed
   const at = selection.at.getTime()
@@ -99,21 +117,14 @@ function newestFirst(
     .sort((a, b) => b.name.time.getTime() - a.name.time.getTime())
 }
 
-function reasonAgainst(
-  { check, checked, name }: ListedBackup,
-  selection: Exclude<Selection, { id: string }>,
-): string | undefined {
+function reasonAgainst({ check, checked, name }: ListedBackup, selection: Search): string | undefined {
   if (checked === 'bad') return `a ${check?.kind ?? 'verification'} found it bad`
   const unwanted = 'latest' in selection && selection.tier !== 'pre-restore' && name.tiers.includes('pre-restore')
   return unwanted ? 'made before a restore' : undefined
 }
 
 /** The backup, a reason against it, or undefined when it is none of those that were asked for. */
-async function readUsable(
-  listed: ListedBackup,
-  selection: Exclude<Selection, { id: string }>,
-  read: Read,
-): Promise<Backup | string | undefined> {
+async function readUsable(listed: ListedBackup, selection: Search, read: Read): Promise<Backup | string | undefined> {
   const found = await read(listed)
   if (found === undefined) return undefined
   if (!('manifest' in found)) return `it cannot be read: ${found.message}`

@@ -20,6 +20,7 @@ import type { Repository } from './repository.ts'
 const youngEnough = 24 * 60 * 60 * 1000
 
 export interface Wanted {
+  readonly tier: 'pre-migration' | 'pre-restore'
   readonly level: string | null
   /** Whether the database is damaged, and a backup of it marked so. */
   readonly damaged: boolean
@@ -27,20 +28,22 @@ export interface Wanted {
 }
 
 /**
- * The newest backup of the tier `pre-migration` from the 24 hours before `now` that is identical and complete, or
- * undefined. One of another tier does not count: retention would remove it by another rule.
+ * The newest backup of a tier from the 24 hours before `now` that is identical and complete, or undefined. One of another
+ * tier does not count: retention would remove it by another rule. Of `pre-restore` ones only the last counts, for it is
+ * the last one that an undo brings back.
  */
 export async function identicalBackup(
   repository: Repository,
   ids: readonly string[],
   chunks: FileChunks,
-  { damaged, level, now }: Wanted,
+  { damaged, level, now, tier }: Wanted,
   signal?: AbortSignal,
 ): Promise<Manifest | undefined> {
-  const candidates = ids.filter(id => {
+  const ofTier = ids.filter(id => parseBackupId(id)?.tiers.includes(tier))
+  const candidates = (tier === 'pre-restore' ? ofTier.slice(-1) : ofTier).filter(id => {
     const name = parseBackupId(id)
     const age = now.getTime() - (name?.time.getTime() ?? Number.NEGATIVE_INFINITY)
-    return name?.tiers.includes('pre-migration') && name.level === levelInName(level) && Math.abs(age) <= youngEnough
+    return name?.level === levelInName(level) && Math.abs(age) <= youngEnough
   })
   for (const id of candidates.toReversed()) {
     signal?.throwIfAborted()

@@ -4,20 +4,30 @@ import { formatDuration } from '../units.ts'
 import type { Outcome } from './command.ts'
 
 export function changeOutcome(result: ChangeResult): Outcome {
-  const { backup, from, level, outcome, repository, versions } = result
+  const { backup, from, level, outcome, repository, restored, versions } = result
   const sentence = sentenceOf(result)
   const facts = {
     outcome,
+    ...(restored === null ? {} : { restored: restored.backup }),
     from,
     level,
     versions: versions.map(({ version }) => version).slice(0, 10),
     backup,
     repository,
   }
-  return { sentence, text: textOf(result, sentence), document: result, facts }
+  return { sentence, text: [...restoredLines(result), textOf(result, sentence)].join('\n'), document: result, facts }
 }
 
-function sentenceOf({ adopted, from, level, outcome, versions }: ChangeResult): string {
+function sentenceOf(result: ChangeResult): string {
+  const { restored } = result
+  return `${restored === null ? '' : `Restored ${restored.backup}. `}${changeSentence(result)}`
+}
+
+function restoredLines({ restored }: ChangeResult): string[] {
+  return restored === null || restored.safety === null ? [] : [`What was there before is kept: ${restored.safety}`]
+}
+
+function changeSentence({ adopted, from, level, outcome, versions }: ChangeResult): string {
   if (outcome === 'unchanged') return `Nothing to do: the database is at ${level ?? 'no level'}.`
   const taken = adopted.length === 0 ? '' : `Taken over at ${adopted.at(-1)}. `
   const back = versions.filter(({ direction }) => direction === 'down').length

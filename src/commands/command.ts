@@ -20,12 +20,21 @@ export interface CommandArgument {
   readonly help: string
 }
 
+/** Questions to a person. */
+export interface Terminal {
+  show(text: string): void
+  /** The answer; undefined when the input has ended. */
+  ask(question: string): Promise<string | undefined>
+}
+
 export interface Context<Names extends SettingName = SettingName> {
   readonly config: Config<Names>
   /** Values of the command's own options, by name; a flag without a value is `true`. */
   readonly given: Readonly<Record<string, string | true | undefined>>
   readonly listener: Listener
   readonly signal: AbortSignal
+  /** Undefined: nobody is at one. */
+  readonly terminal: () => Promise<Terminal | undefined>
   /** Kubernetes started this container. */
   readonly inKubernetes: boolean
   /** How long it may take, in milliseconds; ends it by the signal, unless it stays up and sees to that itself. */

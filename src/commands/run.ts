@@ -12,14 +12,16 @@ export const run = command({
     'lockkeeper run --to v004_add_rate_limiting',
     'lockkeeper run --adopt        # a database that an ORM made',
   ],
-  settings: [...changeSettings, 'firstInstall', 'adopt'],
+  settings: [...changeSettings, 'firstInstall', 'ifMissing', 'restoreOnce', 'adopt'],
   options: [{ flags: '--to <version>', help: 'leave this version applied as the last one' }],
   run: async context => {
-    const { firstInstall, adopt } = context.config
+    const { firstInstall, adopt, ifMissing, restoreOnce } = context.config
     const { to } = context.given
     const result = await deploy({
       ...changeOptions(context),
       firstInstall,
+      ifMissing,
+      restoreOnce,
       adopt,
       ...(typeof to === 'string' ? { to } : {}),
     })

@@ -2,7 +2,7 @@
 import { isAbsolute } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import envVar from 'env-var'
-import { parseDuration } from '../units.ts'
+import { parseDuration, parseMoment } from '../units.ts'
 import { databasePath } from './database-url.ts'
 
 const accessors = {
@@ -30,6 +30,13 @@ const accessors = {
     if (kmsKey !== undefined) return { kmsKey }
     if (value === 'AES256' || value === 'aws:kms') return value
     throw new Error('it is AES256, aws:kms, or aws:kms:KEY with the id or ARN of a key')
+  },
+  asOneShotRestore: (value: string) => {
+    const selector = value.split('#')[0] ?? ''
+    // The sequence that an id begins with has eight digits or more.
+    if (/^\d{4}-/.test(selector)) return { value, selection: { at: parseMoment(selector) } }
+    if (/^\d+(-[\w.+-]*)?$/.test(selector)) return { value, selection: { id: selector } }
+    throw new Error('it is the id of a backup, or a moment such as 2026-11-23T08:00:00Z')
   },
   asTags: (value: string) =>
     Object.fromEntries(

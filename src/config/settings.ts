@@ -55,6 +55,19 @@ export const settings = {
     help: 'start with an empty database although the repository has backups of one',
     read: flag,
   }),
+  ifMissing: declare({
+    flags: '--if-missing <fail|restore>',
+    env: 'LOCKKEEPER_IF_MISSING',
+    help: 'what to do about a database that is missing or empty although there are backups of it',
+    fallback: 'fail',
+    read: variable => variable.required().asEnum(['fail', 'restore'] as const),
+  }),
+  restoreOnce: declare({
+    flags: '--restore <id|time>',
+    env: 'LOCKKEEPER_RESTORE',
+    help: 'restore this backup first, once for each value; #2 behind it makes it another value',
+    read: variable => variable.asOneShotRestore(),
+  }),
   adopt: declare({
     flags: '--adopt',
     env: 'LOCKKEEPER_ADOPT',

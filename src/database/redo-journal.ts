@@ -8,10 +8,11 @@
  * whichever program opens the database next. SQLite's part of it is the one that every crash relies on.
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, chown, type FileHandle, open, rm, stat, statfs } from 'node:fs/promises'
+import { chmod, chown, type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
 import { parseHeader } from './header.ts'
+import { requireRoom } from './room.ts'
 
 const magic = Buffer.from('d9d505f920a163d7', 'hex')
 const sectorSize = 512
@@ -126,16 +127,11 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
 
 /** Once it has begun, playing the journal back must not run out of room: SQLite has nothing to go back to. */
 async function checkRoom(file: string, bytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(dirname(file))
   const grows = Math.max(0, bytes - (await stat(file)).size)
   // A record is a little larger than its page, by 1.6 percent where the page is smallest.
   const needed = Math.ceil(bytes * 1.02) + grows + 1024 * 1024
-  const free = bavail * bsize
-  if (free < needed)
-    throw new LockkeeperError('io', `replacing ${file} needs ${needed} bytes beside it, and ${free} are free there`, {
-      hint: 'Nothing was touched. Make room on the volume, or raise its quota, and restore again.',
-      details: { path: file, needed, free },
-    })
+  const hint = 'Nothing was touched. Make room on the volume, or raise its quota, and restore again.'
+  await requireRoom(dirname(file), needed, `replacing ${file}`, hint)
 }
 
 /** As SQLite gives them to its own journals: whoever may write the database has to be able to play it back. */

@@ -132,6 +132,7 @@ export function unchanged(
   return {
     outcome: 'unchanged',
     database,
+    restored: null,
     from: assessment.level,
     level: assessment.level,
     adopted: [],

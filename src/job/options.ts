@@ -26,7 +26,7 @@ export interface JobOptions {
   readonly fileSystem?: FileSystemPolicy
   /** Milliseconds to wait for others to let go of the database. */
   readonly lockTimeout: number
-  /** For temporary files. Default: the system's. */
+  /** For temporary files; a restore needs room for a copy of the database there. Default: the system's. */
   readonly tmpdir?: string
   readonly actor: Actor
   readonly listener: Listener
@@ -48,9 +48,20 @@ export interface MigrationOptions extends JobOptions {
   readonly onNewerSchema?: NewerPolicy
 }
 
+/** A restore that a deploy begins with, once for each value. */
+export interface OneShotRestore {
+  /** Tells one from another. What is behind a `#` in it has no other meaning. */
+  readonly value: string
+  readonly selection: { readonly id: string } | { readonly at: Date }
+}
+
 export interface DeployOptions extends MigrationOptions {
   /** Begin with an empty database although the repository has backups of one. */
   readonly firstInstall: boolean
+  /** Restore this first, unless it was done before. Not together with `firstInstall`. */
+  readonly restoreOnce?: OneShotRestore | undefined
+  /** What to do about a database that is missing although there are backups of it. Default fail. Not together with `firstInstall`. */
+  readonly ifMissing?: 'fail' | 'restore'
   /** Take over a database without bookkeeping at the level that its schema equals. */
   readonly adopt: boolean
   /** Leave this version applied as the last one. */
@@ -70,10 +81,19 @@ export interface RanMigration {
   readonly milliseconds: number
 }
 
+/** A restore that a deploy began with. */
+export interface RestoredFirst {
+  readonly backup: string
+  /** The backup of what was there before it; null: nothing was. */
+  readonly safety: string | null
+}
+
 export interface ChangeResult {
   /** `unchanged`: there was nothing to do, and nothing was touched. */
   readonly outcome: 'unchanged' | 'changed'
   readonly database: string
+  /** What was restored before anything else; null: nothing. */
+  readonly restored: RestoredFirst | null
   /** The highest applied version before and afterwards; null: none. */
   readonly from: string | null
   readonly level: string | null

@@ -68,6 +68,7 @@ export async function carryOut(
   return {
     outcome: 'changed',
     database: options.database,
+    restored: null,
     from: undertaking.from,
     level,
     adopted: undertaking.adopted.map(row => row.version),

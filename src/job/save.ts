@@ -63,6 +63,8 @@ export interface SaveOptions {
   readonly signal?: AbortSignal
   /** See `JobOptions.viewInProcess`; true for a private copy. Default false. */
   readonly inProcess?: boolean
+  /** Why the database is known to be damaged. Default: that is looked for. */
+  readonly damaged?: string
 }
 
 /** What a manifest says of a database, read through a connection to it. */
@@ -89,7 +91,11 @@ export async function describeDatabase(connection: Connection): Promise<Describe
 }
 
 /** What is left to say of one whose schema cannot be read. */
-export function describeUnreadable({ encoding, journalMode, pageSize }: Header): Described {
+export function describeUnreadable({
+  encoding,
+  journalMode,
+  pageSize,
+}: Omit<Header, 'encoding'> & { readonly encoding: string }): Described {
   return {
     database: { pageSize, journalMode: journalMode === 'wal' ? 'wal' : 'delete', encoding },
     schema: { level: null, fingerprint: null, applied: 0 },
@@ -111,13 +117,8 @@ export async function save(
 ): Promise<BackupResult> {
   const start = performance.now()
   const { listener, signal, actor, note, tiers, inProcess = false } = options
-  const damaged = findDamage(connection).catch((error: unknown) => {
-    throw explainSqliteError(error, `cannot check the database ${file}`)
-  })
-  // Where the backup fails first, that is what is told.
-  damaged.catch(() => {})
-  const tables = damaged.then(reason => (reason === undefined ? tableRows(connection) : undefined))
-  tables.catch(() => {})
+  const damaged = options.damaged ?? damageOf(connection, file)
+  const tables = typeof damaged === 'string' ? undefined : rowsUnless(damaged, connection)
   const facts = {
     ...described,
     tiers,
@@ -127,8 +128,8 @@ export async function save(
     damaged,
     tables,
   }
-  // The process that holds the lock answers as long as it lives.
-  const confirm = () => connection.all('SELECT 1')
+  // The process that holds the lock answers as long as it lives; nothing is asked that a damaged file could not answer.
+  const confirm = () => connection.exec('')
   const reader = inProcess ? undefined : readElsewhere(file, signal)
   const result = await createBackup(repository, file, facts, {
     ...(signal === undefined ? {} : { signal }),
@@ -150,6 +151,22 @@ export async function save(
     milliseconds: performance.now() - start,
   })
   return result
+}
+
+function damageOf(connection: Connection, file: string): Promise<string | undefined> {
+  const damaged = findDamage(connection).catch((error: unknown) => {
+    throw explainSqliteError(error, `cannot check the database ${file}`)
+  })
+  // Where the backup fails first, that is what is told.
+  damaged.catch(() => {})
+  return damaged
+}
+
+/** Of a damaged database they are not counted. */
+function rowsUnless(damaged: Promise<string | undefined>, connection: Connection) {
+  const tables = damaged.then(reason => (reason === undefined ? tableRows(connection) : undefined))
+  tables.catch(() => {})
+  return tables
 }
 
 function describeResult(result: BackupResult, { store }: Repository): string {

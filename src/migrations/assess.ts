@@ -49,7 +49,7 @@ export async function assess(connection: Connection, migrations: readonly Migrat
   const ours = bookkeepingTables(bookkeeping)
   const [others] = await connection.all<{ n: number }>(
     `SELECT count(*) AS n FROM main.sqlite_schema
-     WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (?, ?)`,
+     WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND lower(tbl_name) NOT IN (${ours.map(() => '?').join(', ')})`,
     ...ours,
   )
   const begun = bookkeeping.succeeded || bookkeeping.rows.some(row => row.status !== 'failed')

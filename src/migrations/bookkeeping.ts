@@ -1,6 +1,7 @@
 /**
- * The two tables that Lockkeeper keeps in the database: `schema_migrations`, one row a version, and
- * `schema_migration_events`, append only, one row an attempt. Where `schema_migrations` belongs to another tool (Rails,
+ * The tables that Lockkeeper keeps in the database: `schema_migrations`, one row a version, and
+ * `schema_migration_events`, append only, one row an attempt; where one-shot restores were done, `lockkeeper_restores`
+ * (`restores.ts`). Where `schema_migrations` belongs to another tool (Rails,
  * golang-migrate, dbmate and others have one), the first is called `lockkeeper_migrations`.
  */
 import type { Connection } from '../database/connection.ts'
@@ -11,6 +12,7 @@ import type { Progress } from './progress.ts'
 export const eventsTable = 'schema_migration_events'
 export const ownName = 'schema_migrations'
 export const otherName = 'lockkeeper_migrations'
+export const restoresTable = 'lockkeeper_restores'
 
 export type Status = 'applied' | 'rolled_back' | 'failed'
 
@@ -76,7 +78,7 @@ const columns =
 
 /** The tables that are Lockkeeper's own and no part of the application's schema. */
 export function bookkeepingTables({ table }: { readonly table: string }): string[] {
-  return [table, eventsTable]
+  return [table, eventsTable, restoresTable]
 }
 
 /**
@@ -126,7 +128,7 @@ async function ownersOf(connection: Connection) {
   ] as const
 }
 
-function occupied(name: string): LockkeeperError {
+export function occupied(name: string): LockkeeperError {
   return new LockkeeperError('invalid', `the database has something called ${name} that is not Lockkeeper's`, {
     hint: `Nothing was touched. Rename it: Lockkeeper keeps its own record under that name.`,
     details: { name },

@@ -98,10 +98,11 @@ test('what run reports', async () => {
   expect(documentOf(await place.run(['run', '--json']))).toEqual({
     outcome: 'changed',
     database: place.database,
+    restored: null,
     from: 'v001_shop',
     level: 'v002_carts',
     adopted: [],
-    versions: [{ version: 'v002_carts', milliseconds: expect.any(Number) }],
+    versions: [{ version: 'v002_carts', direction: 'up', milliseconds: expect.any(Number) }],
     backup: place.backups()[0],
     repository: place.env['LOCKKEEPER_REPOSITORY'],
     warnings: [],

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused } from '../support/cli.ts'
@@ -55,7 +55,7 @@ describe('chooses', () => {
       JSON.parse(readFileSync(join(place.repository, 'backups', `${id}.json`), 'utf8')).createdAt
     expectOk(await place.run(['restore', '--at', createdAt(ids[1])]))
     expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily,weekly')
-    expectRefused(await place.run(['restore', '--at', '2001-01-01']), 66, 'from 2001-01-01')
+    expectRefused(await place.run(['restore', '--at', '2001-01-01T00:00:00Z']), 66, 'from 2001-01-01')
   })
 
   test('passes over what was made before a restore, so that --latest twice is not back and forth', async () => {
@@ -156,6 +156,8 @@ describe('--to', () => {
     const ran = await place.run(['restore', '--latest', '--to', target])
     expectOk(ran)
     expect(customers(target)).toBe('Ada,Grace,Barbara,daily,weekly,manual')
+    expect(statSync(target).mode & 0o777).toBe(0o600)
+    expect(readdirSync(place.folder).filter(name => /lock/.test(name))).toEqual([])
     expect(traceOf(place.volume)).toEqual(before)
     expect(place.backups()).toHaveLength(3)
   })
@@ -180,25 +182,59 @@ describe('--to', () => {
   })
 })
 
-describe('a database that is too damaged to be kept', () => {
+describe('a database that is damaged', () => {
   const damages: readonly [string, (bytes: Buffer) => unknown][] = [
     ['whose header is gone', bytes => bytes.fill(0xff, 0, 100)],
     ['whose schema is gone', bytes => bytes.fill(0xff, 100, 4096)],
   ]
-  test.each(damages)('%s is for a person to put away; then the restore succeeds', async (_, damage) => {
+  test.each(damages)('%s is kept as it is, then replaced', async (_, damage) => {
     const place = await shop()
     const before = applicationOf(place.database)
     expectOk(await place.run(['backup']))
+    const [good] = place.backups()
     const bytes = readFileSync(place.database)
     damage(bytes)
     writeFileSync(place.database, bytes)
-    const trace = traceOf(place.volume)
     expectRefused(await place.run(['run']), 65, 'restore --latest')
-    expectRefused(await place.run(['restore', '--latest']), 65, `Move ${place.database}`, 'restore again')
-    expect(traceOf(place.volume)).toEqual(trace)
-    renameSync(place.database, `${place.database}.damaged`)
-    expectOk(await place.run(['restore', '--latest']))
+    const ran = await place.run(['restore', '--latest'])
+    expectOk(ran)
     expect(applicationOf(place.database)).toEqual(before)
+    const [, kept] = place.backups()
+    expect(ran.stdout).toContain(`was damaged; its bytes are kept as they were: ${kept}`)
+    // It is no good backup, but its bytes can be had.
+    expect(JSON.parse((await place.run(['restore', '--latest', '--json'])).stdout).restored).toBe(good)
+    expectRefused(await place.run(['restore', '--id', kept!]), 65, 'damaged database', '--to PATH')
+    expectOk(await place.run(['restore', '--id', kept!, '--to', 'damaged.db']))
+    expect(readFileSync(join(place.folder, 'damaged.db'))).toEqual(bytes)
+  })
+
+  test('does not come back by an undo, which says how its bytes can be had', async () => {
+    const place = await shop()
+    expectOk(await place.run(['backup']))
+    pythonSql(place.database, 'DELETE FROM orders')
+    expectOk(await place.run(['restore', '--latest']))
+    writeFileSync(place.database, 'Dear diary,\n'.repeat(1000))
+    expectOk(await place.run(['restore', '--latest']))
+    const trace = traceOf(place.volume)
+    expectRefused(await place.run(['restore', '--undo']), 65, place.backups().at(-1)!, '--to PATH')
+    expect(traceOf(place.volume)).toEqual(trace)
+  })
+
+  test('is kept with the log that lies beside it', async () => {
+    const place = await shop({ mode: 'wal' })
+    expectOk(await place.run(['backup']))
+    const peer = await hold(place.database, "UPDATE orders SET what = 'in the log'")
+    await peer.kill()
+    const log = readFileSync(`${place.database}-wal`)
+    // Without the page that the header is on, SQLite cannot make sense of the log either.
+    log.fill(0, 32)
+    writeFileSync(`${place.database}-wal`, log)
+    writeFileSync(place.database, readFileSync(place.database).fill(0xff, 0, 100))
+    expectOk(await place.run(['restore', '--latest']))
+    expect(place.query("SELECT count(*) AS n FROM orders WHERE what = 'in the log'")).toEqual([{ n: 0 }])
+    const [, first] = place.backups()
+    expectOk(await place.run(['restore', '--id', first!, '--to', 'the.log']))
+    expect(readFileSync(join(place.folder, 'the.log'))).toEqual(log)
   })
 
   test('and is gone but for its log: the log is not thrown away', async () => {
@@ -206,9 +242,111 @@ describe('a database that is too damaged to be kept', () => {
     expectOk(await place.run(['backup']))
     rmSync(place.database)
     writeFileSync(`${place.database}-wal`, 'the last transactions')
-    expectRefused(await place.run(['restore', '--latest']), 65, 'app.db-wal', 'to other names')
+    expectRefused(await place.run(['restore', '--latest']), 65, 'app.db-wal', 'keep a copy')
     renameSync(`${place.database}-wal`, `${place.database}-wal.kept`)
     expectOk(await place.run(['restore', '--latest']))
+  })
+})
+
+describe('a backup that turns out to be damaged', () => {
+  /** Damages what only the newest backup has. */
+  async function shopWithDamagedBackup() {
+    const place = await shop()
+    const chunks = () => readdirSync(join(place.repository, 'chunks'), { recursive: true, encoding: 'utf8' })
+    expectOk(await place.run(['backup']))
+    const before = new Set(chunks())
+    pythonSql(place.database, 'DELETE FROM orders')
+    expectOk(await place.run(['backup']))
+    for (const name of chunks())
+      if (name.endsWith('.zst') && !before.has(name)) rmSync(join(place.repository, 'chunks', name))
+    const [older, newer] = place.backups()
+    return { place, older: older!, newer: newer! }
+  }
+
+  test('is passed over for the next older one, with a warning that names the object', async () => {
+    const { place, older, newer } = await shopWithDamagedBackup()
+    const ran = await place.run(['restore', '--latest', '--json'])
+    expectOk(ran)
+    const { passedOver, restored } = JSON.parse(ran.stdout)
+    expect(restored).toBe(older)
+    expect(passedOver).toEqual([{ id: newer, reason: expect.stringMatching(/chunks\/.*missing/) }])
+    expect(ran.stderr).toContain('passed over')
+  })
+
+  test('is not where it was asked for by name', async () => {
+    const { place, newer } = await shopWithDamagedBackup()
+    const trace = traceOf(place.volume)
+    expectRefused(await place.run(['restore', '--id', newer]), 65, newer, 'chunks/')
+    expect(traceOf(place.volume)).toEqual(trace)
+  })
+})
+
+describe('--undo', () => {
+  test('brings back what was there before the last restore, and is undone by another', async () => {
+    const { place } = await shopOfThreeBackups()
+    pythonSql(place.database, "UPDATE customers SET name = 'changed'")
+    expectOk(await place.run(['restore', '--latest']))
+    const restored = applicationOf(place.database)
+    expectOk(await place.run(['restore', '--undo']))
+    expect(customers(place.database)).toBe('changed,changed,changed,changed,changed,changed')
+    expectOk(await place.run(['restore', '--undo']))
+    expect(applicationOf(place.database)).toEqual(restored)
+  })
+
+  test('is refused where there was no restore', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    expectRefused(await place.run(['restore', '--undo']), 66, 'nothing to undo', ids[2])
+  })
+})
+
+test('it is in the history, and the schema need not be looked at anew', async () => {
+  const { place, ids } = await shopOfThreeBackups()
+  expectOk(await place.run(['restore', '--id', ids[0], '--pod', 'app-0']))
+  const { attempts } = JSON.parse((await place.run(['history', '--json'])).stdout)
+  expect(attempts[0]).toMatchObject({
+    action: 'restore',
+    outcome: 'ok',
+    backup_id: ids[0],
+    from_level: 'v001_shop',
+    to_level: 'v001_shop',
+    pod: 'app-0',
+    schema_fingerprint: attempts[1].schema_fingerprint,
+  })
+})
+
+describe('says what is next', () => {
+  test('where migrations are pending', async () => {
+    const { place } = await shopOfThreeBackups()
+    place.migration('v002_carts', '-- migrate:up\nCREATE TABLE carts (n);')
+    expectOk(await place.run(['run']))
+    const ran = await place.run(['restore', '--latest'])
+    expect(ran.stdout).toContain('1 of the migrations here is pending, v002_carts: lockkeeper run applies them')
+  })
+
+  test('where nothing is', async () => {
+    const { place } = await shopOfThreeBackups()
+    const ran = await place.run(['restore', '--latest'])
+    expect(ran.stdout).toContain('at the level of the migrations here (v001_shop), nothing is pending')
+  })
+
+  test('where the backup is newer than the migrations', async () => {
+    const { place } = await shopOfThreeBackups()
+    place.migration('v002_carts', '-- migrate:up\nCREATE TABLE carts (n);')
+    expectOk(await place.run(['run']))
+    expectOk(await place.run(['backup']))
+    rmSync(join(place.migrations, 'v002_carts.sql'))
+    const ran = await place.run(['restore', '--latest'])
+    expectOk(ran)
+    expect(ran.stdout).toContain('do not fit it: the database is at v002_carts')
+  })
+
+  test('and nothing that is not known, where there are no migrations', async () => {
+    const { place } = await shopOfThreeBackups()
+    rmSync(place.migrations, { recursive: true })
+    const ran = await place.run(['restore', '--latest'], { LOCKKEEPER_MIGRATIONS: undefined })
+    expectOk(ran)
+    expect(ran.output).not.toContain('cannot be read')
+    expect(ran.stdout).toContain('lockkeeper status says whether migrations are pending')
   })
 })
 
@@ -223,5 +361,5 @@ test('it is in the sentence for a person: what, from when, and what to do next',
   const { stdout } = await place.run(['restore', '--latest'])
   expect(stdout).toContain(`${place.database} is ${ids[2]} now, at v001_shop`)
   expect(stdout).toMatch(/what was there before is kept: 0000000\d-.*pre-restore/)
-  expect(stdout).toContain('lockkeeper run')
+  expect(stdout).toContain('lockkeeper restore --undo')
 })

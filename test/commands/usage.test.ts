@@ -29,12 +29,12 @@ const wrong: readonly [string, readonly string[], RegExp][] = [
   [
     'a restore without a choice',
     ['restore', '--database', 'x', '--repository', 'file:///x'],
-    /--latest, --id and --at/,
+    /--latest, --id, --at, --interactive and --undo/,
   ],
   [
     'a restore with two choices',
     ['restore', '--latest', '--id', '1', '--database', 'x', '--repository', 'file:///x'],
-    /--latest, --id and --at/,
+    /--latest, --id, --at, --interactive and --undo/,
   ],
   ['a time that is none', ['restore', '--at', 'teatime', '--database', 'x', '--repository', 'file:///x'], /teatime/],
   ['a rollback without a target', ['rollback', '--database', 'x'], /--version, --to and --steps/],

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { createBackup } from '../../src/backup/create.ts'
 import { openRepository } from '../../src/backup/repository.ts'
 import { backups } from '../../src/job/backups.ts'
-import { restore } from '../../src/job/restore.ts'
+import { restoreBeside } from '../../src/job/restore/beside.ts'
 import { verify } from '../../src/job/verify.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { refusal, sealed } from '../backup/support.ts'
@@ -209,7 +209,7 @@ describe('the rest of the repository', () => {
       const found = await verified(place, { all: true })
       expect(found).toMatchObject({ good: false, problems: [{ key: 'repository.json' }] })
       expect(found.backups.map(({ result }) => result)).toEqual(['good', 'good'])
-      await restore({ ...jobOptions(place), selection: { latest: true }, to: join(place.folder, 'back.db') })
+      await restoreBeside({ ...jobOptions(place), selection: { latest: true }, to: join(place.folder, 'back.db') })
       const error = await refusal(backUpIn(place))
       expect(error.code).toBe('config')
       const [, line = ''] = /store this line as repository.json: (\{.*\})$/.exec(error.hint ?? '') ?? []

@@ -121,7 +121,7 @@ export function readCopy<T>(database: string, work: (db: DatabaseSync) => T): T 
   }
 }
 
-const ours = ['schema_migrations', 'schema_migration_events', 'lockkeeper_migrations']
+const ours = ['schema_migrations', 'schema_migration_events', 'lockkeeper_migrations', 'lockkeeper_restores']
 
 /** The application's part of a database: every object of its schema and every row of its tables. */
 export function applicationOf(database: string): { schema: unknown[]; rows: Record<string, unknown[]> } {
