@@ -15,7 +15,7 @@ RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.npm \
     if [ -s /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY tsconfig.json LICENSE ./
-COPY scripts/build.ts scripts/builtins.ts scripts/
+COPY scripts/*.ts scripts/
 COPY src src
 COPY migrations/*.sql /out/fossawork/migrations/
 # Node reads source maps only when asked to, and names are not shortened: they would be a third of the image for nothing.
