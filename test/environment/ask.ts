@@ -5,6 +5,7 @@
 import { request } from 'node:http'
 import { json, text } from 'node:stream/consumers'
 import { inject } from 'vitest'
+import { type Cluster, clusterOf } from './cluster.ts'
 import type { Engine } from './docker.ts'
 import type { Target } from './lockkeeper-image.ts'
 import type { Answer, Question } from './service.ts'
@@ -35,6 +36,13 @@ export async function lockkeeperImage(
 ): Promise<{ readonly engine: Engine; readonly image: string }> {
   const { engine, image = '' } = await ask({ want: 'lockkeeper', target })
   return { engine, image }
+}
+
+/** A Kubernetes of one node, the same for every test of this run. */
+export async function cluster(): Promise<Cluster> {
+  const { cluster: kind } = await ask({ want: 'cluster' })
+  if (kind === undefined) throw new Error('The environment has no cluster.')
+  return clusterOf(kind)
 }
 
 async function ask(question: Question): Promise<Answer> {

@@ -6,47 +6,84 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { programsNamed, run } from './command.ts'
 import { type Engine, environmentOf } from './docker.ts'
+import { takeMachineLock } from './machine-lock.ts'
 import { step } from './say.ts'
 
 const tool = fileURLToPath(new URL('../../../shared/tools/cluster/cluster', import.meta.url))
 const kindName = 'lockkeeper-test'
+
+/** Which of the two it is. */
+export type ClusterKind = 'tool' | 'kind'
 
 export interface Cluster {
   /** Standard output of kubectl. Rejects with its standard error in the message. */
   kubectl(...args: readonly string[]): Promise<string>
   /** Makes images of a Docker Engine known to the node. */
   load(engine: Engine, images: readonly string[]): Promise<void>
-  /** Ends what `startCluster` started. */
+}
+
+export interface StartedCluster {
+  readonly kind: ClusterKind
   stop(): Promise<void>
 }
 
-export async function startCluster(): Promise<Cluster> {
-  if (existsSync(tool)) return withTool()
-  if ((await programsNamed('kind')).length > 0) return withKind()
+/** Waits where another run on this machine has one. */
+export async function startCluster(): Promise<StartedCluster> {
+  const kind = await whichKind()
+  const release = await takeMachineLock('cluster')
+  const { down, up } = lifeOf[kind]
+  const stop = async () => {
+    try {
+      await down()
+    } finally {
+      release()
+    }
+  }
+  try {
+    await up()
+    return { kind, stop }
+  } catch (error) {
+    await stop().catch(() => {})
+    throw error
+  }
+}
+
+/** Talks to a cluster that is up. */
+export function clusterOf(kind: ClusterKind): Cluster {
+  const name = ['--name', kindName]
+  return kind === 'tool'
+    ? {
+        kubectl: (...args) => run(tool, ['kubectl', ...args]),
+        load: async (engine, images) => void (await run(tool, ['load', ...images], { env: environmentOf(engine) })),
+      }
+    : {
+        kubectl: (...args) => run('kubectl', ['--context', `kind-${kindName}`, ...args]),
+        load: async (engine, images) =>
+          void (await run('kind', ['load', 'docker-image', ...name, ...images], { env: environmentOf(engine) })),
+      }
+}
+
+async function whichKind(): Promise<ClusterKind> {
+  if (existsSync(tool)) return 'tool'
+  if ((await programsNamed('kind')).length > 0) return 'kind'
   throw new Error(
     'These tests need a Kubernetes: please install kind and kubectl, or leave them out with: npm test -- --exclude "test/kubernetes/**"',
   )
 }
 
-async function withTool(): Promise<Cluster> {
-  await step('Compiling a one-node Kubernetes (several minutes the first time)', () => run(tool, ['build']))
-  await step('Starting a one-node Kubernetes', () => run(tool, ['up']))
-  return {
-    kubectl: (...args) => run(tool, ['kubectl', ...args]),
-    load: async (engine, images) => void (await run(tool, ['load', ...images], { env: environmentOf(engine) })),
-    stop: async () => void (await run(tool, ['down'])),
-  }
-}
-
-async function withKind(): Promise<Cluster> {
-  const name = ['--name', kindName]
-  await step('Starting a one-node Kubernetes (kind)', () =>
-    run('kind', ['create', 'cluster', ...name, '--wait', '120s']),
-  )
-  return {
-    kubectl: (...args) => run('kubectl', ['--context', `kind-${kindName}`, ...args]),
-    load: async (engine, images) =>
-      void (await run('kind', ['load', 'docker-image', ...name, ...images], { env: environmentOf(engine) })),
-    stop: async () => void (await run('kind', ['delete', 'cluster', ...name])),
-  }
+const lifeOf: Readonly<Record<ClusterKind, { up(): Promise<unknown>; down(): Promise<unknown> }>> = {
+  tool: {
+    up: async () => {
+      await step('Compiling a one-node Kubernetes (several minutes the first time)', () => run(tool, ['build']))
+      await step('Starting a one-node Kubernetes', () => run(tool, ['up']))
+    },
+    down: () => run(tool, ['down']),
+  },
+  kind: {
+    up: () =>
+      step('Starting a one-node Kubernetes (kind)', () =>
+        run('kind', ['create', 'cluster', '--name', kindName, '--wait', '120s']),
+      ),
+    down: () => run('kind', ['delete', 'cluster', '--name', kindName]),
+  },
 }

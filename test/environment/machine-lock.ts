@@ -10,8 +10,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const interval = 200
 
 /** Runs `work` while holding the lock of that name; waits for it as long as `patience` says, in milliseconds. */
-export async function withMachineLock<T>(name: string, work: () => Promise<T>, patience = 30 * 60_000): Promise<T> {
-  if (process.platform !== 'linux') return work()
+export async function withMachineLock<T>(name: string, work: () => Promise<T>, patience?: number): Promise<T> {
+  const release = await takeMachineLock(name, patience)
+  try {
+    return await work()
+  } finally {
+    release()
+  }
+}
+
+/** Takes the lock of that name. @returns what lets go of it */
+export async function takeMachineLock(name: string, patience = 30 * 60_000): Promise<() => void> {
+  if (process.platform !== 'linux') return () => {}
   const deadline = performance.now() + patience
   let lock = await takeName(name)
   while (lock === undefined) {
@@ -20,11 +30,8 @@ export async function withMachineLock<T>(name: string, work: () => Promise<T>, p
     await sleep(interval)
     lock = await takeName(name)
   }
-  try {
-    return await work()
-  } finally {
-    lock.close()
-  }
+  const taken = lock
+  return () => void taken.close()
 }
 
 /** Where a name is in the abstract namespace. */

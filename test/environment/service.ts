@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { messageOf } from '../../src/errors.ts'
+import { type ClusterKind, type StartedCluster, startCluster } from './cluster.ts'
 import { type Engine, type FoundEngine, findEngine } from './docker.ts'
 import { ensureImage } from './images.ts'
 import { buildLockkeeper, removeLockkeeper, type Target } from './lockkeeper-image.ts'
@@ -18,11 +19,13 @@ export type Question =
   | { readonly want: 'engine' }
   | { readonly want: 'image'; readonly name: string }
   | { readonly want: 'lockkeeper'; readonly target: Target }
+  | { readonly want: 'cluster' }
 
 export interface Answer {
   readonly engine: Engine
   /** The name under which the image is there. */
   readonly image?: string
+  readonly cluster?: ClusterKind
 }
 
 export interface Service {
@@ -70,12 +73,16 @@ class Environment {
         return { engine, image: question.name }
       case 'lockkeeper':
         return { engine, image: await this.#once(question, () => buildLockkeeper(engine, question.target)) }
+      case 'cluster':
+        return { engine, cluster: (await this.#once(question, startCluster)).kind }
     }
   }
 
   async end(): Promise<void> {
     if (this.#answers.size === 0) return
     await Promise.allSettled(this.#answers.values())
+    const cluster = this.#known<StartedCluster>({ want: 'cluster' })
+    await (await cluster?.catch(() => undefined))?.stop()
     const engine = await this.#engine().catch(() => undefined)
     if (engine === undefined) return
     await removeLockkeeper(engine)
@@ -88,10 +95,12 @@ class Environment {
 
   /** The same question has the same answer, also when it is that it cannot be had. */
   #once<T>(question: Question, work: () => Promise<T>): Promise<T> {
-    const key = JSON.stringify(question)
-    const known = this.#answers.get(key) as Promise<T> | undefined
-    const answer = known ?? work()
-    this.#answers.set(key, answer)
+    const answer = this.#known<T>(question) ?? work()
+    this.#answers.set(JSON.stringify(question), answer)
     return answer
+  }
+
+  #known<T>(question: Question): Promise<T> | undefined {
+    return this.#answers.get(JSON.stringify(question)) as Promise<T> | undefined
   }
 }

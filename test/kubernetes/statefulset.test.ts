@@ -2,47 +2,32 @@
  * The example in `k8s/examples/statefulset`, on a real cluster: an application writes all the while, releases with
  * migrations roll out, broken ones do not start, pods are deleted; and every order that it acknowledged is there.
  */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { image, lockkeeperImage, patience } from '../environment/ask.ts'
-import { type Cluster, startCluster } from '../environment/cluster.ts'
-import { images } from '../environment/images.ts'
+import { patience } from '../environment/ask.ts'
+import { Example } from './example.ts'
 
-const example = fileURLToPath(new URL('../../k8s/examples/statefulset/', import.meta.url))
-const namespace = 'lockkeeper-example'
 const pod = 'orders-0'
 const releases = 10
 const brokenReleases = [3, 6, 9]
 const deletedPods = 20
 const minutes = 60_000
 
-let cluster: Cluster
-let folder: string
+let example: Example
 let applied = 1
 
 beforeAll(async () => {
-  const { engine, image: ours } = await lockkeeperImage()
-  await image(images.versitygw)
-  cluster = await startCluster()
-  await cluster.load(engine, [ours, images.runtime, images.versitygw])
-  folder = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
-  await cp(example, folder, { recursive: true })
-  await useImage(ours)
+  example = await Example.prepare('lockkeeper-example')
 }, patience)
 
-afterAll(async () => {
-  await cluster?.stop()
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
-}, 2 * minutes)
+afterAll(() => example?.remove(), 2 * minutes)
 
 describe('the StatefulSet example', () => {
   test(
     'comes up under the restricted Pod Security Standard',
     async () => {
-      await kubectl('apply', '-k', folder)
+      await example.apply()
       await ready(1)
       expect(await lastWord()).toContain('1 migration applied')
     },
@@ -55,7 +40,7 @@ describe('the StatefulSet example', () => {
       for (let release = 2; release <= releases + 1; release++) {
         if (brokenReleases.includes(release)) await breakAndMend(release)
         await add(release, `ALTER TABLE orders ADD COLUMN added_in_${release} INTEGER DEFAULT ${release};`)
-        await kubectl('apply', '-k', folder)
+        await example.apply()
         await ready(release)
       }
       expect(await lost()).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
@@ -70,7 +55,7 @@ describe('the StatefulSet example', () => {
         const force = count % 2 === 0 ? ['--grace-period=0', '--force'] : []
         const uid = await uidOf()
         await kubectl('delete', 'pod', pod, '--wait=false', ...force)
-        await until(async () => (await uidOf()) !== uid)
+        await example.until(async () => (await uidOf()) !== uid)
         await ready(applied)
       }
       expect(await lost()).toMatchObject({ lost: 0, twice: 0 })
@@ -79,28 +64,21 @@ describe('the StatefulSet example', () => {
   )
 })
 
-/** What `kustomize edit set image` does. */
-async function useImage(name: string): Promise<void> {
-  const path = join(folder, 'kustomization.yaml')
-  const [newName, newTag] = name.split(':')
-  const text = await readFile(path, 'utf8')
-  expect(text).toContain('    newTag: latest')
-  await writeFile(path, text.replace('    newTag: latest', `    newName: ${newName}\n    newTag: ${newTag}`))
-}
-
 /** A release whose migration fails: the application does not start, and `kubectl describe pod` says why in a sentence. */
 async function breakAndMend(release: number): Promise<void> {
-  const kustomization = await readFile(join(folder, 'kustomization.yaml'), 'utf8')
+  const kustomization = await readFile(join(example.folder, 'kustomization.yaml'), 'utf8')
   await add(release, 'INSERT INTO orders (what) VALUES (NULL);')
-  await kubectl('apply', '-k', folder)
-  await until(async () => (await initState('reason')) === 'Error' || (await initState('reason')) === 'CrashLoopBackOff')
+  await example.apply()
+  await example.until(
+    async () => (await initState('reason')) === 'Error' || (await initState('reason')) === 'CrashLoopBackOff',
+  )
   const described = await kubectl('describe', 'pod', pod)
   expect(described).toContain(`${versionOf(release)} failed at /migrations/${versionOf(release)}.sql`)
   expect(described).toContain('NOT NULL constraint failed: orders.what')
-  await writeFile(join(folder, 'kustomization.yaml'), kustomization)
-  await rm(join(folder, 'migrations', `${versionOf(release)}.sql`))
+  await writeFile(join(example.folder, 'kustomization.yaml'), kustomization)
+  await rm(join(example.folder, 'migrations', `${versionOf(release)}.sql`))
   applied = release - 1
-  await kubectl('apply', '-k', folder)
+  await example.apply()
   // A StatefulSet does not replace a pod that never became ready (https://github.com/kubernetes/kubernetes/issues/67250).
   await kubectl('delete', 'pod', pod, '--wait=true')
   await ready(release - 1)
@@ -108,12 +86,9 @@ async function breakAndMend(release: number): Promise<void> {
 
 async function add(release: number, sql: string): Promise<void> {
   const file = `migrations/${versionOf(release)}.sql`
-  await writeFile(join(folder, file), `-- migrate:up\n${sql}\n-- migrate:down\n`)
-  const path = join(folder, 'kustomization.yaml')
-  const text = await readFile(path, 'utf8')
+  await writeFile(join(example.folder, file), `-- migrate:up\n${sql}\n-- migrate:down\n`)
   const last = `      - migrations/${versionOf(release - 1)}.sql\n`
-  expect(text).toContain(last)
-  await writeFile(path, text.replace(last, `${last}      - ${file}\n`))
+  await example.edit('kustomization.yaml', last, `${last}      - ${file}\n`)
   applied = release
 }
 
@@ -124,9 +99,9 @@ function versionOf(release: number): string {
 /** The application runs on this release and takes orders. */
 async function ready(release: number): Promise<void> {
   await kubectl('rollout', 'status', 'statefulset/orders', '--timeout=180s')
-  await until(async () => (await inApplication(levelQuery)).trim() === versionOf(release))
+  await example.until(async () => (await inApplication(levelQuery)).trim() === versionOf(release))
   const before = Number(await inApplication(countQuery))
-  await until(async () => Number(await inApplication(countQuery)) > before)
+  await example.until(async () => Number(await inApplication(countQuery)) > before)
 }
 
 const levelQuery = `SELECT version AS value FROM schema_migrations WHERE status = 'applied' ORDER BY version DESC LIMIT 1`
@@ -181,14 +156,5 @@ function uidOf(): Promise<string> {
 }
 
 function kubectl(...args: readonly string[]): Promise<string> {
-  return cluster.kubectl('--namespace', namespace, ...args)
-}
-
-/** Asks again and again, for three minutes at most. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 3 * minutes
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited in vain; the pod:\n${await kubectl('describe', 'pod', pod)}`)
-    await new Promise(resolve => setTimeout(resolve, 250))
-  }
+  return example.kubectl(...args)
 }
