@@ -7,6 +7,8 @@
  * const result = await deploy({ database: '/data/app.db', migrations: './migrations', repository: { url: 'file:///backups' }, ... })
  */
 export type { Tier } from './backup/format.ts'
+export type { PruneReport } from './backup/prune.ts'
+export type { RetentionPolicy } from './backup/retention.ts'
 export type { Selection } from './backup/select.ts'
 export type { MigrationDatabase } from './database/script.ts'
 export { type ErrorCode, exitCodes, LockkeeperError } from './errors.ts'
@@ -24,6 +26,8 @@ export type {
   OneShotRestore,
   RestoredFirst,
 } from './job/options.ts'
+export { type Pinned, type PinOptions, pinBackup, unpinBackup } from './job/pins.ts'
+export { type PruneJobOptions, pruneBackups, type RetentionOptions } from './job/prune.ts'
 export { type RestoreBesideOptions, type RestoredBeside, restoreBeside } from './job/restore/beside.ts'
 export { type RestoreOptions, type RestoreResult, restore } from './job/restore.ts'
 export { type RollbackOptions, rollBack } from './job/rollback.ts'

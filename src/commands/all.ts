@@ -4,8 +4,12 @@ import { backups } from './backups.ts'
 import type { Command } from './command.ts'
 import { drill } from './drill.ts'
 import { history } from './history.ts'
+
 import { lint } from './lint.ts'
+import { pin, unpin } from './pin.ts'
+
 import { plan } from './plan.ts'
+import { prune } from './prune.ts'
 import { restore } from './restore.ts'
 import { rollback } from './rollback.ts'
 import { run } from './run.ts'
@@ -27,6 +31,9 @@ export const commands: readonly Command[] = [
   backups,
   verify,
   drill,
+  prune,
+  pin,
+  unpin,
   restore,
   schedule,
   lint,

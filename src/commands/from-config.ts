@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import type { Config } from '../config/settings.ts'
 import { LockkeeperError } from '../errors.ts'
 import type { MigrationOptions, RepositorySettings } from '../job/options.ts'
+import type { RetentionOptions } from '../job/prune.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { S3Options } from '../storage/s3/options.ts'
 import type { Context } from './command.ts'
@@ -21,6 +22,17 @@ const s3Settings = [
 ] as const
 export const repositorySettings = ['repository', 'allowOtherDatabase', ...s3Settings] as const
 export const lockSettings = ['lockTimeout', 'allowFilesystem'] as const
+export const retentionSettings = [
+  'keepLast',
+  'keepDaily',
+  'keepWeekly',
+  'keepMonthly',
+  'keepYearly',
+  'keepWithin',
+  'keepPreMigration',
+  'keepPreRestore',
+  'timeZone',
+] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder', 'onNewerSchema'] as const
 export const changeSettings = [
   'database',
@@ -69,6 +81,14 @@ export function requiredRepository(config: Config<(typeof repositorySettings)[nu
   throw new LockkeeperError('config', 'no repository is named', {
     hint: 'Set LOCKKEEPER_REPOSITORY (or --repository) to s3://bucket/prefix or file:///path.',
   })
+}
+
+/** Which backups stay. */
+export function retentionFrom(config: Config<(typeof retentionSettings)[number]>): RetentionOptions {
+  const { keepDaily, keepLast, keepMonthly, keepPreMigration, keepPreRestore } = config
+  const { keepWeekly, keepWithin, keepYearly, timeZone } = config
+  const periods = { keepDaily, keepWeekly, keepMonthly, keepYearly }
+  return { policy: { keepLast, ...periods, keepWithin, keepPreMigration, keepPreRestore }, timeZone }
 }
 
 /** A folder with room for a copy of the database. */

@@ -36,9 +36,8 @@ export const schedule = command({
     "lockkeeper schedule --check --health-file /tmp/health.json    # for a container's health check",
   ],
   settings: [
-    ...new Set([...backup.settings, ...verify.settings, ...drill.settings]),
+    ...new Set([...backup.settings, ...verify.settings, ...drill.settings, 'timeZone' as const]),
     ...timeSettings,
-    'timeZone',
     'healthFile',
   ],
   options: [{ flags: '--check', help: 'only look into the health file: 0 if all is well' }],

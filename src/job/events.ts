@@ -11,6 +11,7 @@ export type Step =
   | 'commit'
   | 'restore'
   | 'verify'
+  | 'prune'
   | 'schedule'
   | 'done'
 

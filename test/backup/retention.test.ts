@@ -1,9 +1,21 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { type Tier, tiers } from '../../src/backup/format.ts'
 import { calendarOf } from '../../src/backup/periods.ts'
 import { type RetentionFacts, type RetentionPolicy, retain } from '../../src/backup/retention.ts'
+import { resolveSettings } from '../../src/config/resolve.ts'
 import { day, factsOf, hour, later, nothing } from './facts.ts'
+
+const rules = [
+  'keepLast',
+  'keepDaily',
+  'keepWeekly',
+  'keepMonthly',
+  'keepYearly',
+  'keepWithin',
+  'keepPreMigration',
+  'keepPreRestore',
+] as const
 
 /** Sequences of those that stay. */
 function kept(backups: readonly RetentionFacts[], policy: Partial<RetentionPolicy>, around = later): number[] {
@@ -217,6 +229,44 @@ describe('reasons', () => {
       'keep: daily 2026-01-04 (counted apart); a verification found it bad',
     ])
   })
+})
+
+test('the example of docs/retention.md is what happens', () => {
+  const all: RetentionFacts[] = []
+  // Nights from one to two years before, and two deploys in the afternoon.
+  for (let night = Date.parse('2025-10-01T01:30:00Z'); night < Date.parse('2026-11-26'); night += day) {
+    const date = new Date(night)
+    const level =
+      night < Date.parse('2026-11-10T12:00Z') ? 'v010' : night < Date.parse('2026-11-20T12:00Z') ? 'v011' : 'v012'
+    const due: Tier[] = ['daily']
+    if (date.getUTCDay() === 0) due.push('weekly')
+    if (date.getUTCDate() === 1) due.push('monthly')
+    all.push(factsOf(all.length + 1, night, { tiers: due, level }))
+    if (['2026-11-10', '2026-11-20'].includes(date.toISOString().slice(0, 10)))
+      all.push(factsOf(all.length + 1, night + 12 * hour, { tiers: ['pre-migration'], level }))
+  }
+  const policy = resolveSettings(rules, {}, {})
+  const around = { now: Date.parse('2026-11-25T09:00Z'), timeZone: 'Europe/Berlin', unreadable: [] }
+  const stays = retain(all, policy, around).verdicts.filter(({ keep }) => keep)
+  const shown = stays.toReversed().map(({ id, reasons }) => `${id.slice(9, 17)} ${reasons.join('; ')}`)
+  expect(shown.slice(0, 15)).toEqual([
+    '20261125 last good; newest at v012; daily 2026-11-25 (1 of 7)',
+    '20261124 daily 2026-11-24 (2 of 7)',
+    '20261123 daily 2026-11-23 (3 of 7)',
+    '20261122 daily 2026-11-22 (4 of 7); weekly 2026-W47 (1 of 5)',
+    '20261121 daily 2026-11-21 (5 of 7)',
+    '20261120 newest at v011; pre-migration (1 of 10)',
+    '20261120 daily 2026-11-20 (6 of 7)',
+    '20261119 daily 2026-11-19 (7 of 7)',
+    '20261115 weekly 2026-W46 (2 of 5)',
+    '20261110 newest at v010; pre-migration (2 of 10)',
+    '20261108 weekly 2026-W45 (3 of 5)',
+    '20261101 weekly 2026-W44 (4 of 5); monthly 2026-11 (1 of 12)',
+    '20261025 weekly 2026-W43 (5 of 5)',
+    '20261001 monthly 2026-10 (2 of 12)',
+    '20260901 monthly 2026-09 (3 of 12)',
+  ])
+  expect(shown).toHaveLength(24)
 })
 
 /** Any history whatever: clocks that jump, tiers that mix, levels that go up and down. */

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+
 import { commands as declared } from '../../src/commands/all.ts'
 import { settingsOf } from '../../src/commands/arguments.ts'
 import { settings } from '../../src/config/settings.ts'
+
 import { exitCodes } from '../../src/errors.ts'
 import { errorOf, expectRefused, lockkeeper } from '../support/cli.ts'
 import { newPlace } from '../support/workplace.ts'
