@@ -28,6 +28,8 @@ export type {
 } from './job/options.ts'
 export { type Pinned, type PinOptions, pinBackup, unpinBackup } from './job/pins.ts'
 export { type PruneJobOptions, pruneBackups, type RetentionOptions } from './job/prune.ts'
+export type { Rehearsal } from './job/rehearsal.ts'
+export { rehearse, rehearseRollback } from './job/rehearse.ts'
 export { type RestoreBesideOptions, type RestoredBeside, restoreBeside } from './job/restore/beside.ts'
 export { type RestoreOptions, type RestoreResult, restore } from './job/restore.ts'
 export { type RollbackOptions, rollBack } from './job/rollback.ts'

@@ -54,7 +54,7 @@ function textOf(result: ChangeResult, sentence: string): string {
   if (created.length > 0) lines.push(named(created, 'new '))
   if (gone.length > 0) lines.push(named(gone, '', ' dropped, without rows'))
   for (const [table, change] of rows.filter(row => !created.includes(row) && !gone.includes(row)))
-    lines.push(`  ${table}: ${describe(change)}`)
+    lines.push(`  ${table}: ${describeRows(change)}`)
   if (result.backup !== null)
     lines.push(`  backup of what was there before: ${result.backup}`, `  in ${result.repository}`)
   return lines.join('\n')
@@ -65,7 +65,8 @@ function named(rows: readonly (readonly [string, RowChange])[], adjective: strin
   return `  ${tables}: ${shorten(rows.map(([table]) => table))}`
 }
 
-function describe({ before, after }: RowChange): string {
+export function describeRows({ before, after }: RowChange): string {
+  if (before === null) return `new, ${after} rows`
   return after === null ? `${before} rows before, the table is gone` : `${before} rows before, ${after} now`
 }
 

@@ -96,6 +96,22 @@ export function temporaryFolder({ tmpdir: folder }: Config<'tmpdir'>): string {
   return folder ?? tmpdir()
 }
 
+/**
+ * What a rehearsal needs beside the options of the job itself; undefined where it is to be the real one.
+ * @throws LockkeeperError `usage` for --from without --dry-run
+ */
+export function rehearsalOf({ config, given }: Context<'tmpdir'>) {
+  const { dryRun, from } = given
+  if (dryRun === undefined) {
+    if (from === undefined) return undefined
+    throw new LockkeeperError('usage', '--from says on which backup to rehearse, and needs --dry-run', {
+      hint: 'To go back to a backup: lockkeeper restore --id.',
+    })
+  }
+  const selection = from === 'latest' ? ({ latest: true } as const) : { id: String(from) }
+  return { tmpdir: temporaryFolder(config), ...(from === undefined ? {} : { from: selection }) }
+}
+
 /** What the jobs that change a database by migrations need. */
 export function changeOptions({
   config,

@@ -1,7 +1,7 @@
 import { LockkeeperError } from '../errors.ts'
 import { changeOutcome } from './change-outcome.ts'
 import { command } from './command.ts'
-import { changeOptions, changeSettings } from './from-config.ts'
+import { changeOptions, changeSettings, rehearsalOf } from './from-config.ts'
 
 export const rollback = command({
   name: 'rollback',
@@ -10,18 +10,27 @@ export const rollback = command({
     'lockkeeper rollback --version v006_add_monitoring_tables',
     'lockkeeper rollback --to v003_add_indexes   # leaves v003 applied',
     'lockkeeper rollback --steps 1',
+    'lockkeeper rollback --steps 1 --dry-run',
   ],
   settings: [...changeSettings, 'allowRowLoss'],
   options: [
     { flags: '--version <version>', help: 'this one; refused while others that depend on it are applied' },
     { flags: '--to <version>', help: 'everything after this one' },
     { flags: '--steps <number>', help: 'so many, the newest first' },
+    { flags: '--dry-run', help: 'rehearse it on a private copy; touch nothing' },
+    { flags: '--from <backup>', help: 'rehearse on this backup instead (an id, or latest); with --dry-run' },
   ],
   run: async context => {
-    const { rollBack } = await import('../job/rollback.ts')
     const { allowRowLoss } = context.config
-    const result = await rollBack({ ...changeOptions(context), allowRowLoss, target: targetOf(context.given) })
-    return changeOutcome(result)
+    const options = { ...changeOptions(context), allowRowLoss, target: targetOf(context.given) }
+    const rehearsing = rehearsalOf(context)
+    if (rehearsing === undefined) {
+      const { rollBack } = await import('../job/rollback.ts')
+      return changeOutcome(await rollBack(options))
+    }
+    const { rehearseRollback } = await import('../job/rehearse.ts')
+    const { rehearsalOutcome } = await import('./rehearsal-outcome.ts')
+    return rehearsalOutcome(await rehearseRollback({ ...options, ...rehearsing }))
   },
 })
 

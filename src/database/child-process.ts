@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LockkeeperError } from '../errors.ts'
 import type { ErrorMessage, Operations, Response } from './child.ts'
 import { type Access, type Guard, type ScriptCall, SqliteError, type Value, type Workspace } from './connection.ts'
-import type { OpenOptions } from './native.ts'
+import type { Digest, OpenOptions } from './native.ts'
 
 /** Beside this file both in the sources and in the bundle. */
 const program = new URL(import.meta.url.endsWith('.ts') ? './child.ts' : './child.js', import.meta.url)
@@ -132,6 +132,11 @@ export class DatabaseProcess implements Workspace {
       }
     }
     return [...touched]
+  }
+
+  /** See `NativeDatabase.digest`. */
+  digest(sql: string): Promise<Digest> {
+    return this.#call('digest', sql)
   }
 
   runScript(call: ScriptCall, guard: Guard): Promise<string[]> {

@@ -14,7 +14,7 @@ import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Access, type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
 import { readBytes } from './files.ts'
 import { freeze } from './freeze.ts'
-import { NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
+import { type Digest, NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
 
 /** What the parent can ask for: a name, its arguments and its result. */
 export interface Operations {
@@ -29,6 +29,8 @@ export interface Operations {
   exec(sql: string): void
   accesses(sql: string): Access[]
   run(statements: readonly string[], guard: Guard, piece: Piece): Promise<string[]>
+  /** See `NativeDatabase.digest`. */
+  digest(sql: string): Digest
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
   /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. Both by URI. */
   copy(source: OpenOptions, target: string): Promise<void>
@@ -93,6 +95,7 @@ function serve(): void {
     all: (sql, params) => current().all(sql, params),
     exec: sql => current().exec(sql),
     accesses: sql => current().accesses(sql),
+    digest: sql => current().digest(sql),
     run: (statements, guard, piece) => current().run(statements, guard, piece),
     runScript: (call, guard) => current().runScript(call, guard),
     copy,

@@ -112,7 +112,7 @@ export async function emptyLog(child: DatabaseProcess, file: string): Promise<vo
  * Without this the lock would seem to be granted (of a file that cannot be written, SQLite takes only a shared one) and
  * the first change be refused: after the backup, which would have been for nothing.
  */
-async function refuseReadOnly(file: string): Promise<void> {
+export async function refuseReadOnly(file: string): Promise<void> {
   const folder = dirname(file)
   const hint =
     'Run with the user and group that own it (fsGroup in Kubernetes), on a volume that is there and mounted for writing.'

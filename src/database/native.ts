@@ -3,6 +3,7 @@
  * (`child.ts`), a read-only view, a replay in memory. Every default that matters is set on purpose: foreign keys off
  * (a table rebuild must not cascade; keys are checked before the commit), double-quoted strings off, defensive on.
  */
+import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { accessesOf } from './accesses.ts'
 import {
@@ -74,6 +75,25 @@ export class NativeDatabase {
     }
   }
 
+  /** Reads the rows of a query one by one, so that it takes no memory, and adds up a hash of each. */
+  digest(sql: string): Digest {
+    return asSqliteError(() => {
+      const statement = this.#db.prepare(sql)
+      statement.setReadBigInts(true)
+      statement.setReturnArrays(true)
+      let [rows, high, low] = [0, 0n, 0n]
+      for (const row of statement.iterate() as Iterable<unknown>) {
+        const hash = createHash('sha256')
+          .update(textOf(row as readonly Cell[]))
+          .digest()
+        high = BigInt.asUintN(64, high + hash.readBigUInt64BE(0))
+        low = BigInt.asUintN(64, low + hash.readBigUInt64BE(8))
+        rows++
+      }
+      return { rows, sum: `${high.toString(16)}-${low.toString(16)}` }
+    })
+  }
+
   /** See `Workspace.run`. */
   run(statements: readonly string[], guard: Guard, { more }: Piece = { more: false }): Promise<string[]> {
     return this.#guarded(guard, { more }, ({ check }) => {
@@ -118,6 +138,25 @@ export class NativeDatabase {
       guarded.end()
     }
   }
+}
+
+/** What a query returns, whatever the order of its rows. */
+export interface Digest {
+  readonly rows: number
+  /** The sum of a hash over each row, in hex: the same for the same rows. */
+  readonly sum: string
+}
+
+type Cell = null | bigint | number | string | Uint8Array
+
+/** A text that tells 1 from 1.0, '1' and x'31'. */
+function textOf(row: readonly Cell[]): string {
+  return JSON.stringify(
+    row.map(value => {
+      if (value instanceof Uint8Array) return { blob: Buffer.from(value).toString('hex') }
+      return typeof value === 'bigint' ? { integer: String(value) } : value
+    }),
+  )
 }
 
 /** The same as promises: a database of this very process. */

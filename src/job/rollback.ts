@@ -54,7 +54,7 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
 const nothing = { pending: [], takeBack: [], warnings: [] }
 
 /** What is wrong with the request is said before anybody is locked out. */
-async function lookEarly(options: RollbackOptions, migrations: readonly Migration[]) {
+export async function lookEarly(options: RollbackOptions, migrations: readonly Migration[]) {
   const { database, target, viewInProcess = false } = options
   const look = async (connection: Connection) => ({
     assessment: await assess(connection, migrations),

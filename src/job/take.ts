@@ -16,11 +16,15 @@ export const withoutHistory = 'without its history'
  * no history, where the backups have one. @throws LockkeeperError `missing`
  * @param what what is there instead: `not there`, `empty`
  */
-export async function refuseLostVolume(options: DeployOptions, what: string): Promise<void> {
+export async function refuseLostVolume(
+  options: DeployOptions,
+  what: string,
+  { create }: { readonly create: boolean } = { create: true },
+): Promise<void> {
   const { database, firstInstall, repository: settings } = options
   const historyOnly = what === withoutHistory
   if (firstInstall || settings === undefined) return
-  await withRepository(settings, database, { create: true }, async repository => {
+  await withRepository(settings, database, { create }, async repository => {
     const found = await hasBackups(repository, historyOnly)
     if (found === undefined) return
     throw new LockkeeperError(

@@ -25,14 +25,7 @@ export async function upgrade(
   migrations: readonly Migration[],
   first: FirstLook,
 ): Promise<ChangeResult> {
-  if (isUnadopted(first.look, options)) {
-    const { database, viewInProcess = false } = options
-    await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
-  }
-  // Where only the lock lets us look (after a crash) there may be nothing to change.
-  if (first.look !== undefined || first.empty) repositoryOf(options)
-  if (first.empty) await refuseLostVolume(options, first.presence.kind === 'missing' ? 'not there' : 'empty')
-
+  await refuseEarly(options, migrations, first, { create: true })
   const create = first.presence.kind !== 'database'
   const taken = await unlessDone(lookAgain => take(options, create, lookAgain), options, migrations)
   if ('done' in taken) return unchanged(options, taken.done)
@@ -46,6 +39,22 @@ export async function upgrade(
   } finally {
     await db.close()
   }
+}
+
+/** What can be refused without the lock. @param repository whether one may be made where there is none */
+export async function refuseEarly(
+  options: DeployOptions,
+  migrations: readonly Migration[],
+  { empty, look: seen, presence }: FirstLook,
+  repository: { readonly create: boolean },
+): Promise<void> {
+  if (isUnadopted(seen, options)) {
+    const { database, viewInProcess = false } = options
+    await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
+  }
+  // Where only the lock lets us look (after a crash) there may be nothing to change.
+  if (seen !== undefined || empty) repositoryOf(options)
+  if (empty) await refuseLostVolume(options, presence.kind === 'missing' ? 'not there' : 'empty', repository)
 }
 
 /** Ends the wait for the lock. */

@@ -46,13 +46,16 @@ export async function recordAudit(connection: Connection, entries: readonly Audi
 
 /** How many entries there are that Lockkeeper has made: nobody's data. */
 export async function countAuditEntries(connection: Connection): Promise<number> {
-  if (!(await isThere(connection))) return 0
-  const [row] = await connection.all<{ n: number }>(
-    'SELECT count(*) AS n FROM main.audit_trail WHERE reason = ? AND audit_id LIKE ?',
-    reason,
-    `${idPrefix}%`,
-  )
+  const own = await ownAuditEntries(connection, 'audit_trail')
+  if (own === undefined) return 0
+  const [row] = await connection.all<{ n: number }>(`SELECT count(*) AS n FROM main.audit_trail WHERE ${own}`)
   return row?.n ?? 0
+}
+
+/** The condition, as SQL, for the entries that Lockkeeper has made; undefined for any other table. */
+export async function ownAuditEntries(connection: Connection, table: string): Promise<string | undefined> {
+  if (table.toLowerCase() !== 'audit_trail' || !(await isThere(connection))) return undefined
+  return `reason = '${reason}' AND audit_id LIKE '${idPrefix}%'`
 }
 
 /** SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH. */

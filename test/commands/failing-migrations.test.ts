@@ -1,129 +1,47 @@
 import { describe, expect, test } from 'vitest'
+import { failingMigrations } from '../fixtures/failing-migrations.ts'
 import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
 import { pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
 import { applicationOf, journalModeOf, newPlace } from '../support/workplace.ts'
 
-interface Case {
-  readonly name: string
-  readonly exit: 1 | 65
-  readonly up: string
-  /** What has to be named. */
-  readonly culprits: readonly (string | RegExp)[]
-}
-
-const cases: readonly Case[] = [
-  {
-    name: 'fails in its last statement',
-    exit: 1,
-    up: "CREATE TABLE carts (n);\nINSERT INTO customers VALUES (7, 'x');\nUPDATE customers SET name = 'y';\nINSERT INTO nowhere VALUES (1);",
-    culprits: ['v002_change failed', /v002_change\.sql:5/, 'no such table: nowhere', 'INSERT INTO nowhere'],
-  },
-  {
-    name: 'deletes rows without saying so',
-    exit: 65,
-    up: 'DELETE FROM orders WHERE id > 2;',
-    culprits: ['v002_change', 'orders had 4 rows and would have 2: gone id 3, 4', '-- allow-row-loss: orders'],
-  },
-  {
-    name: 'breaks a foreign key',
-    exit: 65,
-    up: 'UPDATE orders SET customer_id = 99 WHERE id = 1;',
-    culprits: ['1 row of orders', 'customer_id', 'customers'],
-  },
-  {
-    name: 'drops a table with rows',
-    exit: 65,
-    up: 'DROP TABLE orders;',
-    culprits: ['v002_change', 'orders had 4 rows and is gone: gone id 1, 2, 3, 4'],
-  },
-  {
-    name: 'takes rows away whose children stay',
-    exit: 65,
-    up: '-- allow-row-loss: customers\nDELETE FROM customers WHERE id = 1;',
-    culprits: ['2 rows of orders', 'customer_id', 'customers'],
-  },
-  {
-    name: 'rebuilds a table and forgets a row',
-    exit: 65,
-    up: `CREATE TABLE customers_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);
-      INSERT INTO customers_new SELECT id, name, NULL FROM customers WHERE id < 3;
-      DROP TABLE customers;
-      ALTER TABLE customers_new RENAME TO customers;`,
-    culprits: ['v002_change', 'customers had 3 rows and would have 2: gone id 3'],
-  },
-  {
-    name: 'does not suit the rows that are there',
-    exit: 1,
-    up: 'CREATE UNIQUE INDEX one_order_each ON orders (customer_id);',
-    culprits: ['v002_change', 'UNIQUE constraint failed: orders.customer_id'],
-  },
-  {
-    name: 'leaves a view behind that no longer works',
-    exit: 65,
-    up: 'CREATE VIEW wishes AS SELECT what FROM orders;\nPRAGMA legacy_alter_table = ON;\nALTER TABLE orders RENAME TO purchases;',
-    culprits: ['wishes', 'orders'],
-  },
-  {
-    name: 'ends the transaction itself',
-    exit: 1,
-    up: 'CREATE TABLE carts (n);\nROLLBACK;',
-    culprits: ['v002_change', 'ROLLBACK'],
-  },
-  {
-    name: 'changes the way the database is journalled',
-    exit: 1,
-    up: 'PRAGMA journal_mode = OFF;',
-    culprits: ['v002_change', 'journal_mode'],
-  },
-  {
-    name: 'writes a string in double quotes',
-    exit: 1,
-    up: 'UPDATE customers SET name = "Ada";',
-    culprits: ['v002_change', 'single quotes'],
-  },
-  {
-    name: "changes Lockkeeper's own record",
-    exit: 65,
-    up: 'CREATE TABLE IF NOT EXISTS schema_migrations (version TEXT);',
-    culprits: ['v002_change', "changing schema_migrations (Lockkeeper's own record)", 'another name'],
-  },
-]
-
 const mended =
   '-- migrate:up\nALTER TABLE customers ADD COLUMN city TEXT;\n-- migrate:down\nALTER TABLE customers DROP COLUMN city;'
 
 describe.each(['delete', 'wal'] as const)('in %s mode, a migration that', mode => {
-  test.each(cases)('$name is stopped, named and undone, and the next one succeeds', async ({ exit, up, culprits }) => {
-    const place = await shop({ mode })
-    const before = applicationOf(place.database)
-    const modeBefore = journalModeOf(place.database)
-    place.migration('v002_change', `-- migrate:up\n${up}`)
+  test.each(failingMigrations)(
+    '$name is stopped, named and undone, and the next one succeeds',
+    async ({ exit, up, culprits }) => {
+      const place = await shop({ mode })
+      const before = applicationOf(place.database)
+      const modeBefore = journalModeOf(place.database)
+      place.migration('v002_change', `-- migrate:up\n${up}`)
 
-    expectRefused(await place.run(['run']), exit, ...culprits)
+      expectRefused(await place.run(['run']), exit, ...culprits)
 
-    expect(applicationOf(place.database)).toEqual(before)
-    expect(journalModeOf(place.database)).toBe(modeBefore)
-    const [backup, ...others] = place.backups()
-    expect(others).toEqual([])
-    const [failed] = JSON.parse((await place.run(['history', '--json'])).stdout).attempts
-    expect(failed).toMatchObject({
-      action: 'migrate',
-      outcome: 'failed',
-      from_level: 'v001_shop',
-      to_level: 'v001_shop',
-    })
-    expect(failed).toMatchObject({ backup_id: backup, versions_json: '["v002_change"]' })
-    expect(failed.error_message).toMatch(culprits[0]!)
+      expect(applicationOf(place.database)).toEqual(before)
+      expect(journalModeOf(place.database)).toBe(modeBefore)
+      const [backup, ...others] = place.backups()
+      expect(others).toEqual([])
+      const [failed] = JSON.parse((await place.run(['history', '--json'])).stdout).attempts
+      expect(failed).toMatchObject({
+        action: 'migrate',
+        outcome: 'failed',
+        from_level: 'v001_shop',
+        to_level: 'v001_shop',
+      })
+      expect(failed).toMatchObject({ backup_id: backup, versions_json: '["v002_change"]' })
+      expect(failed.error_message).toMatch(culprits[0]!)
 
-    place.migration('v002_change', mended)
-    expectOk(await place.run(['run']))
-    expect(place.query('SELECT version, status, error_message FROM schema_migrations ORDER BY version')).toEqual([
-      { version: 'v001_shop', status: 'applied', error_message: null },
-      { version: 'v002_change', status: 'applied', error_message: null },
-    ])
-    expect(applicationOf(place.database).rows['customers']).toHaveLength(3)
-  })
+      place.migration('v002_change', mended)
+      expectOk(await place.run(['run']))
+      expect(place.query('SELECT version, status, error_message FROM schema_migrations ORDER BY version')).toEqual([
+        { version: 'v001_shop', status: 'applied', error_message: null },
+        { version: 'v002_change', status: 'applied', error_message: null },
+      ])
+      expect(applicationOf(place.database).rows['customers']).toHaveLength(3)
+    },
+  )
 })
 
 test('what failed is shown by status, plan and history, also to a person', async () => {
