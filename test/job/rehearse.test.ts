@@ -159,11 +159,12 @@ const situations: [string, (place: Workplace) => void | Promise<void>, Partial<D
     'finds something else in the place of its repository',
     place => {
       place.migration('v002_city', good)
+      rmSync(place.repository, { recursive: true, force: true })
       mkdirSync(place.repository)
       writeFileSync(join(place.repository, 'notes.txt'), '')
     },
     {},
-    'missing',
+    'config',
   ],
   [
     'finds a repository of another database',
