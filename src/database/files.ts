@@ -3,8 +3,10 @@
  * takes a run with nothing to do longer than all its questions. The errors are those of `node:fs/promises`.
  */
 import {
+  accessSync,
   type BigIntStats,
   closeSync,
+  constants,
   openSync,
   readFileSync,
   readlinkSync,
@@ -18,6 +20,11 @@ import {
 
 export async function stat(path: string): Promise<Stats> {
   return statSync(path)
+}
+
+/** Rejects unless this user may read it. */
+export async function readable(path: string): Promise<void> {
+  accessSync(path, constants.R_OK)
 }
 
 /** Times in nanoseconds. */

@@ -10,7 +10,7 @@
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
 import { SqliteError } from './connection.ts'
 import { explainOpening, isBusy } from './explain.ts'
-import { exactStat } from './files.ts'
+import { exactStat, readable } from './files.ts'
 import { fileSize, fileUri, inspectWith, type Presence, type ReadStart, realDatabasePath } from './location.ts'
 import type { OpenOptions } from './native.ts'
 import { pause } from './pause.ts'
@@ -121,9 +121,27 @@ async function explainReading(error: unknown, file: string): Promise<unknown> {
       cause: error,
     })
   if (explained.code !== 'denied') return explained
+  if (await isForeign(`${file}-shm`))
+    return new LockkeeperError(
+      'denied',
+      `${file} cannot be read: ${file}-shm, the index of its log, is another user's`,
+      {
+        hint: 'Run with the user and group of the application that has it open.',
+        cause: error,
+        details: { path: file, sqlite: error.errcode },
+      },
+    )
   return new LockkeeperError('busy', `${file} cannot be read without writing: ${error.message}`, {
     hint: 'A writer died in the middle of its work. SQLite puts that right when the application, or lockkeeper run, opens it next.',
     cause: error,
     details: { path: file, recovery: true, sqlite: error.errcode },
   })
+}
+
+/** There, and not to be read. */
+async function isForeign(path: string): Promise<boolean> {
+  return readable(path).then(
+    () => false,
+    (error: unknown) => systemCode(error) === 'EACCES',
+  )
 }

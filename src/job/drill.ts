@@ -135,8 +135,9 @@ async function rehearse(path: string, { database }: Manifest, options: DrillOpti
       listener: event => {
         if (event.step !== 'backup') listener(event)
       },
-      // Nobody else has it open.
+      // Nobody else has it open, and it is not to last.
       viewInProcess: true,
+      fileSystem: { allowed: true },
     })
     return { deploy: { from, level, versions, warnings }, failure: null }
   } catch (error) {

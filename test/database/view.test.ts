@@ -250,6 +250,36 @@ describe('where nothing may be written', () => {
     expect(await startHolder('view', path, user).next()).toMatchObject({ code: 'busy', details: { recovery: true } })
   })
 
+  it('one whose index is another user’s says so, and whom to run as', async () => {
+    const path = await database('wal', 10)
+    await chmod(dirname(path), 0o755)
+    await (await Peer.open(path)).run('INSERT INTO t VALUES (11)')
+    await chmod(`${path}-shm`, 0)
+    expect(await startHolder('view', path, user).next()).toMatchObject({
+      code: 'denied',
+      message: expect.stringContaining(`${path}-shm`),
+      hint: expect.stringContaining('user and group of the application'),
+    })
+  })
+
+  it('a read-only mount: what is at rest is read, what is in a log or a journal is a clear error', async context => {
+    if (process.getuid?.() !== 0) context.skip('NOT CHECKED on this machine: it needs root to mount a file system')
+    const places = { 'cold, wal': await database('wal', 10), 'cold, rollback': await database('rollback', 10) }
+    const log = await crashed('wal')
+    execFileSync('rm', [`${log}-shm`])
+    const found: Record<string, unknown> = {}
+    for (const [name, path] of Object.entries({ ...places, log, journal: await crashed('rollback') })) {
+      const point = join(await freshFolder(), 'mnt')
+      await mkdir(point)
+      execFileSync('mount', ['--bind', '-o', 'ro', dirname(path), point])
+      onTestFinished(() => void execFileSync('umount', ['-l', point]))
+      const before = await everything(dirname(path))
+      found[name] = await rows(join(point, 'app.db')).catch(({ code, details }) => [code, details.recovery])
+      expect(await everything(dirname(path)), name).toEqual(before)
+    }
+    expect(found).toEqual({ 'cold, wal': 10, 'cold, rollback': 10, log: ['busy', true], journal: ['busy', true] })
+  })
+
   it('a file that may not be read is denied', async () => {
     const path = await database('rollback')
     await chmod(dirname(path), 0o755)
