@@ -21,7 +21,10 @@ export const validate = command({
       parts: chosenParts(given['only']),
     })
     const { findings, level, valid } = result
-    const lines = findings.map(({ message, part, severity }) => `${severity.padEnd(4)}  ${part.padEnd(11)}  ${message}`)
+    const lines = findings.flatMap(({ mend, message, part, severity }) => [
+      `${severity.padEnd(4)}  ${part.padEnd(11)}  ${message}`,
+      ...(mend?.split('\n').map(line => `${' '.repeat(19)}${line}`) ?? []),
+    ])
     const wrong = findings.filter(({ severity }) => severity === 'fail').length
     const sentence = valid
       ? `Valid at ${level ?? 'no level'}${findings.length === 0 ? '' : `, ${findings.length} to look at`}.`

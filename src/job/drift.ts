@@ -3,9 +3,10 @@ import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import type { Assessment } from '../migrations/assess.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
-import { expectedSchema } from '../migrations/expected.ts'
+import { replayed } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { donePart, haltedOne } from '../migrations/resume.ts'
+import { readSchema } from '../schema/read.ts'
 import { checkDrift, type DriftOptions } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 
@@ -16,15 +17,9 @@ export async function tolerableDrift(
   drift: DriftOptions,
   signal?: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const own = bookkeepingTables(assessment.bookkeeping)
-  const halted = haltedOne(assessment)
-  // What a module has done before it was stopped is written nowhere; what is wrong at its end is found then.
-  if (halted?.migration.up.kind === 'module') return []
-  const expected = await expectedSchema(assessment.applied, {
-    signal,
-    halted: halted === undefined ? undefined : partOf(halted),
-  })
-  const { findings } = await checkDrift(connection, expected, own, drift)
+  const expected = await expectedNow(assessment, readSchema, signal)
+  if (expected === undefined) return []
+  const { findings } = await checkDrift(connection, expected, bookkeepingTables(assessment.bookkeeping), drift)
   const wrong = failures(findings)
   if (wrong.length > 0)
     throw new LockkeeperError(
@@ -36,6 +31,20 @@ export async function tolerableDrift(
       },
     )
   return findings
+}
+
+/**
+ * What is read of a replay of the applied migrations, with the part of one that was stopped in the middle. Undefined for a
+ * module that was: what it has done is written nowhere, and what is wrong at its end is found then.
+ */
+export async function expectedNow<T>(
+  assessment: Assessment,
+  read: (memory: Connection) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const halted = haltedOne(assessment)
+  if (halted?.migration.up.kind === 'module') return undefined
+  return replayed(assessment.applied, read, { signal, halted: halted === undefined ? undefined : partOf(halted) })
 }
 
 /** A migration that was stopped, as the part of it that has run. */

@@ -26,6 +26,16 @@ export function leadingComments(code: string): string[] {
   }
 }
 
+/** The first line of what an SQL script says of itself before its first statement; empty where it says nothing. */
+export function leadingSqlComment(sql: string): string {
+  const [, line = '', block = ''] = /^\s*(?:--([^\n]*)|\/\*([\s\S]*?)\*\/)/.exec(sql) ?? []
+  return (
+    linesOf(line + block)
+      .map(text => text.trim())
+      .find(text => text !== '') ?? ''
+  )
+}
+
 /** The lines of a comment; the stars that decorate those of a block are left out. */
 export function linesOf(comment: string): string[] {
   return comment.split('\n').map(text => text.replace(/^\s*\*?\s?/, ''))

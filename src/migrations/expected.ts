@@ -3,7 +3,7 @@ import type { Workspace } from '../database/connection.ts'
 import { openMemory } from '../database/memory.ts'
 import { LockkeeperError } from '../errors.ts'
 import { readSchema, type Schema } from '../schema/read.ts'
-import { replaySchema } from '../schema/replay.ts'
+import { replayAndRead } from '../schema/replay.ts'
 import { type Applied, applyScript, upOf } from './apply.ts'
 import type { Migration } from './model.ts'
 
@@ -22,11 +22,17 @@ export type Replaying = (memory: Workspace, migration: Migration, apply: () => P
  * The schema after all of them; of none, an empty one.
  * @throws LockkeeperError `failed` when one of them does not run on an empty database.
  */
-export function expectedSchema(
+export function expectedSchema(migrations: readonly Migration[], options: ReplayOptions = {}): Promise<Schema> {
+  return replayed(migrations, readSchema, options)
+}
+
+/** The same with something else that is read of it. */
+export function replayed<T>(
   migrations: readonly Migration[],
+  read: (memory: Workspace) => Promise<T>,
   { around, halted, signal }: ReplayOptions = {},
-): Promise<Schema> {
-  return replaySchema(
+): Promise<T> {
+  return replayAndRead(
     () => openReplay(migrations, signal),
     async memory => {
       for (const migration of migrations)
@@ -34,6 +40,7 @@ export function expectedSchema(
         else await around(memory, migration, () => replay(memory, migration))
       if (halted !== undefined) await replay(memory, halted)
     },
+    read,
   )
 }
 

@@ -10,7 +10,8 @@ import { integrityCheck, quickCheck } from './integrity.ts'
 /** Large enough that wrong values of one table do not keep damage from being seen. */
 const atMost = 10_000
 const shown = 5
-const ofValues = /^(?:CHECK constraint failed in|NULL value in|(?:NUMERIC|TEXT|non-\w+) value in) |inverted index/
+const ofValues = /^(?:CHECK constraint failed in|NULL value in) /
+const noDamage = /^(?:NUMERIC|TEXT|non-\w+) value in |inverted index/
 
 /**
  * `PRAGMA quick_check` (about 1.3 s a GB), and where that needs something that only the application defines, of each table
@@ -44,7 +45,12 @@ export async function findDamage(connection: Connection, thorough = false): Prom
 
 /** Of what `integrity_check` or `quick_check` found: whether it says that the file is damaged. */
 export function isDamage({ message, severity }: Finding): boolean {
-  return severity === 'fail' && !ofValues.test(message)
+  return severity === 'fail' && !ofValues.test(message) && !noDamage.test(message)
+}
+
+/** Whether it says that a row breaks NOT NULL or a CHECK. */
+export function isOfValues({ message }: Finding): boolean {
+  return ofValues.test(message)
 }
 
 function plain(message: string): string {

@@ -10,6 +10,8 @@ export interface Finding {
   readonly severity: 'fail' | 'warn'
   /** A sentence that names the table, index or row. */
   readonly message: string
+  /** SQL that puts it right, where that can be said. */
+  readonly mend?: string
 }
 
 /** SQLite's refusal of a function, a collation or a module that it does not know: the application may define it, and only the application can tell. */
