@@ -1,8 +1,9 @@
-/** Writes the pages that are made from tables in the source: `docs/exit-codes.md`, `docs/lint.md` and `docs/settings.md`. */
+/** Writes the pages that are made from tables in the source and from the values of the chart. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { settings } from '../src/config/settings.ts'
 import { exitCodes } from '../src/errors.ts'
 import { rules } from '../src/lint/rules.ts'
+import { chartPage } from './chart.ts'
 
 const root = new URL('../', import.meta.url)
 
@@ -11,6 +12,7 @@ export const pages: Readonly<Record<string, string>> = {
   'docs/exit-codes.md': exitCodesPage(),
   'docs/lint.md': lintPage(),
   'docs/settings.md': settingsPage(),
+  'helm/lockkeeper/README.md': chartPage(),
 }
 
 function exitCodesPage(): string {
