@@ -148,6 +148,11 @@ export class DatabaseProcess implements Workspace {
     return this.#call('copy', source, target)
   }
 
+  /** See `Operations.renew`. */
+  renew(location: string): Promise<void> {
+    return this.#call('renew', location)
+  }
+
   /** See `Operations.playBack`. */
   playBack(location: string, file: string, journal: string): Promise<void> {
     return this.#call('playBack', location, file, journal)

@@ -34,6 +34,8 @@ export interface Operations {
   runScript(call: ScriptCall, guard: Guard): Promise<string[]>
   /** Copies the content of one database into another in a single step (`sqlite3_backup_step(-1)`), in place. Both by URI. */
   copy(source: OpenOptions, target: string): Promise<void>
+  /** Opens the same database by another connection, and only then closes the first: locks of the process stay. */
+  renew(location: string): void
   /**
    * Gives a journal beside the database that is open its name, and has SQLite play it back. In this process, for the name
    * must not be given when the lock is gone. `location` is that database, in a VFS whose locks belong to the process.
@@ -74,6 +76,11 @@ function serve(): void {
     if (database === undefined) throw new Error('no database is open')
     return database
   }
+  const renew = (location: string): void => {
+    const before = current()
+    database = new NativeDatabase({ location })
+    before.close()
+  }
   const operations: Operations = {
     readBytes: (path, position, bytes) => {
       if (database !== undefined) throw new Error('a database is open in this process')
@@ -99,16 +106,15 @@ function serve(): void {
     run: (statements, guard, piece) => current().run(statements, guard, piece),
     runScript: (call, guard) => current().runScript(call, guard),
     copy,
+    renew,
     playBack: (location, file, journal) => {
-      const before = current()
-      database = new NativeDatabase({ location })
-      // It may be in WAL mode, in which no journal is looked for. The next one has read nothing yet.
-      before.close()
+      // The first may be in WAL mode, in which no journal is looked for. The next one has read nothing yet.
+      renew(location)
       // What is left of a log, of a damaged database, would be taken for the new content's.
       rmSync(`${file}-wal`, { force: true })
       renameSync(journal, `${file}-journal`)
       syncFolder(dirname(file))
-      database.all('SELECT count(*) FROM sqlite_schema', [])
+      current().all('SELECT count(*) FROM sqlite_schema', [])
     },
     close: () => {
       database?.close()

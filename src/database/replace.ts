@@ -114,6 +114,8 @@ export async function replaceContent(held: Held, source: string, otherwise: Jour
   await held.confirm()
   try {
     await child.copy({ location: fileUri(source, { mode: 'ro' }), readOnly: true }, exclusiveUri(file))
+    // A connection stays with the text encoding that it began with.
+    await child.renew(exclusiveUri(file))
   } catch (error) {
     if (!needsJournal(error, found)) throw explainSqliteError(error, `cannot replace the content of ${file}`)
     await replaceByJournal(held, source)

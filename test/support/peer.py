@@ -43,6 +43,26 @@ def over_and_over(statements):
     return counts
 
 
+def visit(path, statements):
+    """Opens, asks and closes, until the next line comes."""
+    counts = {"done": 0, "refused": 0, "messages": []}
+    say("visiting")
+    while not select.select([commands], [], [], 0)[0]:
+        try:
+            visitor = sqlite3.connect(path, timeout=0.2, isolation_level=None)
+            for statement in statements:
+                visitor.execute(statement).fetchall()
+            counts["done"] += 1
+        except sqlite3.Error as error:
+            counts["refused"] += 1
+            if str(error) not in counts["messages"]:
+                counts["messages"].append(str(error))
+        finally:
+            visitor.close()
+    commands.readline()
+    return counts
+
+
 say("ready")
 for line in iter(commands.readline, b""):
     request = json.loads(line)
@@ -52,6 +72,8 @@ for line in iter(commands.readline, b""):
             say([])
         elif "hammer" in request:
             say(over_and_over(request["hammer"]))
+        elif "visit" in request:
+            say(visit(request["visit"], request["statements"]))
         elif "run" in request:
             say(run(request["run"]))
         else:

@@ -73,6 +73,12 @@ export class Peer {
     return { stop: () => this.#ask('stop') as Promise<Hammered> }
   }
 
+  /** As `hammer`, with a connection of its own for each round: opens, asks and closes, as health checks and shells do. */
+  async visit(path: string, ...statements: string[]): Promise<{ stop(): Promise<Hammered> }> {
+    await this.#ask({ visit: path, statements })
+    return { stop: () => this.#ask('stop') as Promise<Hammered> }
+  }
+
   /** Closes its connection and ends it. */
   async close(): Promise<void> {
     await this.#ask({})
