@@ -56,7 +56,7 @@ export async function placeDatabase(
   let stored: Placed['stored']
   let lists: string[]
   try {
-    stored = await storeChunks(batch, file, missing, presence, options)
+    stored = await storeChunks(repository, batch, file, missing, presence, options)
     lists = await storeLists(repository, batch, chunks, presence, marked, signal)
   } catch (error) {
     // What was put so far is kept, for the next attempt to go on from.
@@ -118,6 +118,7 @@ async function trustedChunks(
 type Chunks = readonly (readonly [sha256: string, position: number])[]
 
 async function storeChunks(
+  repository: Repository,
   batch: Batch,
   file: ChunkedFile,
   missing: Chunks,
@@ -130,7 +131,7 @@ async function storeChunks(
   await file.store(
     missing,
     async (sha256, frame, plain) => {
-      if ((await batch.put(presence.freeKey(sha256), frame)) === 'stored') {
+      if (await storeChunk(repository, batch, sha256, frame, presence)) {
         stored.chunks++
         stored.bytes += frame.byteLength
       }
@@ -140,6 +141,23 @@ async function storeChunks(
     signal,
   )
   return stored
+}
+
+/** Whether it was stored; another backup may have been faster. */
+async function storeChunk(
+  { store }: Repository,
+  batch: Batch,
+  sha256: string,
+  frame: Buffer,
+  presence: Presence,
+): Promise<boolean> {
+  for (;;) {
+    const key = presence.freeKey(sha256)
+    if ((await batch.put(key, frame)) === 'stored') return true
+    // Some servers keep a name occupied in a versioned bucket after its object was deleted.
+    if ((await store.head(key)) !== undefined) return false
+    presence.spoil(sha256, key)
+  }
 }
 
 /** What was stored is read back: a store that answered yes may still have kept something else. */

@@ -41,8 +41,10 @@ async function storeList(
     const key = listKey(sha256, number)
     if (marked.has(key)) continue
     try {
-      if ((await readList(repository.store, key, names.length)) === undefined) await batch.put(key, text)
-      return key
+      if ((await readList(repository.store, key, names.length)) !== undefined) return key
+      if ((await batch.put(key, text)) === 'stored') return key
+      // By another backup meanwhile; or else the name is occupied, though there is nothing to be read (see `place.ts`).
+      if ((await readList(repository.store, key, names.length)) !== undefined) return key
     } catch (error) {
       damagedObject(key, error)
     }

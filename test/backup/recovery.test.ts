@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chunkKey, listKey, manifestKey } from '../../src/backup/format.ts'
 import { mark } from '../../src/backup/marks.ts'
 import {
@@ -14,6 +14,7 @@ import {
   integrityCheck,
   makeDatabase,
   objectsOf,
+  scratch,
   sha256Of,
   type TestRepository,
 } from './support.ts'
@@ -27,12 +28,31 @@ function block(language: string): string {
   return blocks[0]?.[1] ?? ''
 }
 
+/** Where the script finds its programs: nothing but these, and what its shell can do itself. */
+let bin: string
+
+beforeAll(async () => {
+  bin = await mkdtemp(join(scratch, 'lockkeeper-bin-'))
+  for (const program of ['sh', 'zstd', 'sha256sum']) await symlink(which(program), join(bin, program))
+})
+afterAll(() => rm(bin, { recursive: true, force: true }))
+
+function which(program: string): string {
+  try {
+    return execFileSync('/bin/sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim()
+  } catch (cause) {
+    throw new Error(`these tests need ${program}: install it (Debian: apt-get install coreutils jq zstd)`, {
+      cause,
+    })
+  }
+}
+
 /** Runs the script of the page. */
 async function recover(test: TestRepository, id: string, output: string): Promise<string> {
   const script = test.path('recover.sh')
-  await writeFile(script, block('bash'))
-  await chmod(script, 0o700)
-  return execFileSync(script, [test.root, id, output], { encoding: 'utf8', stdio: 'pipe', cwd: test.folder })
+  await writeFile(script, block('shell'))
+  const how = { encoding: 'utf8', stdio: 'pipe', cwd: test.folder, env: { PATH: bin } } as const
+  return execFileSync(join(bin, 'sh'), [script, test.root, id, output], how)
 }
 
 function refused(action: Promise<unknown>): Promise<string> {
@@ -48,24 +68,11 @@ async function fresh() {
   return { ...test, database: test.path('app.db') }
 }
 
-// These tests need the programs that the page says a person needs.
-beforeAll(() => {
-  for (const program of ['bash', 'jq', 'zstd', 'sha256sum', 'realpath', 'xargs']) {
-    try {
-      execFileSync(program, ['--version'], { stdio: 'ignore' })
-    } catch (cause) {
-      throw new Error(
-        `these tests need ${program}: install it (Debian: apt-get install bash coreutils findutils jq zstd)`,
-        { cause },
-      )
-    }
-  }
-})
-
 describe('recovery with plain tools', () => {
   it('by the one line of the page gives the database', async () => {
     const test = await fresh()
     const { id } = await backup(test, test.database)
+    which('jq')
     const line = block('sh').replace('ID', id)
     execFileSync('bash', ['-o', 'pipefail', '-ec', line], { cwd: test.root })
     expect(sha256Of(join(test.root, 'recovered.db'))).toBe(sha256Of(test.database))
@@ -74,11 +81,13 @@ describe('recovery with plain tools', () => {
 
   it('by the script of the page gives the database, readable by its owner alone', async () => {
     const test = await fresh()
-    const { id, manifest } = await backup(test, test.database, { note: 'Größe "x"', tables: { Straße: 5 } })
+    const odd = '"sha256":"x","stored":{ "lists":[ }'
+    const { id } = await backup(test, test.database, {
+      note: `Größe ${odd}`,
+      tables: { Straße: 5, [odd]: 1, stored: 2 },
+    })
     const said = await recover(test, id, 'recovered.db')
-    expect(said).toBe(
-      `${test.path('recovered.db')}: ${manifest.database.bytes} bytes, as backed up at ${manifest.createdAt}\n`,
-    )
+    expect(said).toBe(`${test.path('recovered.db')}: recovered, as it was backed up\n`)
     expect(sha256Of(test.path('recovered.db'))).toBe(sha256Of(test.database))
     expect((await stat(test.path('recovered.db'))).mode & 0o777).toBe(0o600)
   })

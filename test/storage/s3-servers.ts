@@ -7,7 +7,14 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CreateBucketCommand, ListBucketsCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  ListBucketsCommand,
+  type ObjectLockRetentionMode,
+  PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
+  PutObjectLockConfigurationCommand,
+} from '@aws-sdk/client-s3'
 import { connect } from '../../src/storage/s3/client.ts'
 import type { S3Credentials, S3Options } from '../../src/storage/s3/options.ts'
 import { goProgram } from '../environment/go-programs.ts'
@@ -24,11 +31,14 @@ export interface S3Server {
   /** Options for a store on it. */
   readonly options: S3Options
   /** Makes a new bucket and returns its name. */
-  bucket(): Promise<string>
+  bucket(kind?: BucketKind): Promise<string>
   /** versitygw only: makes a user who may do only this in the bucket, and returns its credentials. */
   user(bucket: string, actions: readonly string[]): Promise<S3Credentials>
   stop(): Promise<void>
 }
+
+/** `versioned`: what is deleted or replaced stays as an older version. `GOVERNANCE`, `COMPLIANCE`: and is locked for a day. */
+export type BucketKind = 'plain' | 'versioned' | ObjectLockRetentionMode
 
 export interface ServerSettings {
   readonly region?: string
@@ -48,7 +58,7 @@ const kinds: Record<'versitygw' | 'minio', Kind> = {
       args: [
         ...['--port', `127.0.0.1:${port}`, '--region', region, '--quiet', '--keep-alive'],
         ...(tls ? ['--cert', tls.cert, '--key', tls.key] : []),
-        ...['--iam-dir', join(data, '..', 'users'), 'posix', data],
+        ...['--iam-dir', join(data, '..', 'users'), 'posix', '--versioning-dir', join(data, '..', 'versions'), data],
       ],
       env: { ROOT_ACCESS_KEY: credentials.accessKeyId, ROOT_SECRET_KEY: credentials.secretAccessKey },
     }),
@@ -77,7 +87,7 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
   const program = await goProgram(which)
   const port = await freePort()
   const folder = await mkdtemp(join(scratch, `lockkeeper-${which}-`))
-  for (const name of ['data', 'users']) await mkdir(join(folder, name))
+  for (const name of ['data', 'users', 'versions']) await mkdir(join(folder, name))
   const { args, env } = kind.command(port, join(folder, 'data'), settings)
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], HOME: folder, ...env },
@@ -106,10 +116,19 @@ export async function startS3Server(which: keyof typeof kinds, settings: ServerS
     data: join(folder, 'data'),
     options,
     stop,
-    async bucket() {
+    async bucket(kind = 'plain') {
       const Bucket = `bucket-${process.pid}-${++buckets}`
       const { client, close } = await connect(options)
-      await client.send(new CreateBucketCommand({ Bucket }))
+      const lock = kind === 'GOVERNANCE' || kind === 'COMPLIANCE'
+      await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: lock }))
+      const Status = 'Enabled'
+      if (kind === 'versioned')
+        await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }))
+      if (lock) {
+        const Rule = { DefaultRetention: { Mode: kind, Days: 1 } }
+        const ObjectLockConfiguration = { ObjectLockEnabled: Status, Rule } as const
+        await client.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }))
+      }
       close()
       return Bucket
     },
