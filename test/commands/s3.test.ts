@@ -78,7 +78,7 @@ test('the store goes away in the middle of the upload: 69, and the next run send
   // After three chunks nothing gets through any more.
   let chunks = 0
   const isLate = { test: (line: string) => /^PUT .*\/chunks\//.test(line) && ++chunks > 3 }
-  proxy.fault(isLate as RegExp, { reset: true }, Number.POSITIVE_INFINITY)
+  proxy.fault(isLate, { reset: true }, Number.POSITIVE_INFINITY)
   expectRefused(await place.run(['run']), 69)
   expect(applicationOf(place.database)).toEqual(before)
 

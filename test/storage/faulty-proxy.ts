@@ -20,11 +20,18 @@ export type Fault =
   | { readonly trickle: number }
   /** One bit of the last byte of the request is another when it arrives. */
   | { readonly corrupt: true }
+  /** One bit in the body of the answer is another when it arrives, at this part of its length, 0 to 1. */
+  | { readonly flipAnswer: number }
+  /** Only the first half of the body of the answer arrives, and its head says that this is all. */
+  | { readonly halveAnswer: true }
   /** The server is not asked; this is the answer: status, headers, body. */
   | { readonly answer: readonly [status: number, headers: Readonly<Record<string, string>>, body: string] }
 
+/** Of the first line of a request. */
+type Which = Pick<RegExp, 'test'>
+
 interface Rule {
-  readonly on: RegExp
+  readonly on: Which
   readonly fault: Fault
   times: number
 }
@@ -36,7 +43,9 @@ export interface FaultyProxy {
   /** Connections that were opened. */
   connections: number
   /** Requests whose first line matches suffer this, so many times. */
-  fault(on: RegExp, fault: Fault, times?: number): void
+  fault(on: Which, fault: Fault, times?: number): void
+  /** Ends it and every connection through it. It also ends with the test. */
+  close(): void
 }
 
 /** Starts a proxy before `port` of this machine; it is gone after the test. */
@@ -62,11 +71,12 @@ export async function faultyProxy(port: number): Promise<FaultyProxy> {
     requests: [],
     connections: 0,
     fault: (on, fault, times = 1) => void rules.push({ on, fault, times }),
+    close() {
+      server.close()
+      for (const socket of open) socket.destroy()
+    },
   }
-  onTestFinished(() => {
-    server.close()
-    for (const socket of open) socket.destroy()
-  })
+  onTestFinished(() => proxy.close())
   return proxy
 }
 
@@ -77,6 +87,8 @@ function serve(client: Socket, upstream: Socket, arrives: (head: string) => Faul
   let sent = 0
   let fault: Fault | undefined
   let answered = 0
+  let held = Buffer.alloc(0)
+  let isHead = false
   let trickling: Promise<unknown> = Promise.resolve()
   const end = () => {
     client.resetAndDestroy()
@@ -97,6 +109,8 @@ function serve(client: Socket, upstream: Socket, arrives: (head: string) => Faul
       const text = request.subarray(0, head).toString()
       length = head + 4 + Number(/^content-length: *(\d+)/im.exec(text)?.[1] ?? 0)
       sent = answered = 0
+      held = Buffer.alloc(0)
+      isHead = text.startsWith('HEAD ')
       fault = arrives(text)
     }
     const whole = request.length >= length
@@ -130,6 +144,14 @@ function serve(client: Socket, upstream: Socket, arrives: (head: string) => Faul
       return
     }
     answered += data.length
+    if (fault && ('flipAnswer' in fault || 'halveAnswer' in fault)) {
+      held = Buffer.concat([held, data])
+      const body = bodyOf(held, isHead)
+      if (body === undefined) return
+      if ('flipAnswer' in fault) client.write(flipped(held, body, fault.flipAnswer))
+      else client.end(halved(held, body))
+      return
+    }
     if (fault && 'trickle' in fault) {
       const size = fault.trickle
       trickling = trickling.then(async () => {
@@ -142,6 +164,32 @@ function serve(client: Socket, upstream: Socket, arrives: (head: string) => Faul
     }
     client.write(data)
   })
+}
+
+/** Where the body of a complete answer begins and how long it is; undefined while it is not complete. */
+function bodyOf(answer: Buffer, isHead: boolean): { start: number; length: number } | undefined {
+  const head = answer.indexOf('\r\n\r\n')
+  if (head < 0) return undefined
+  const text = answer.subarray(0, head).toString()
+  const start = head + 4
+  if (/^transfer-encoding: *chunked/im.test(text))
+    return answer.subarray(-5).toString() === '0\r\n\r\n' ? { start, length: answer.length - start } : undefined
+  // The answer to a HEAD says how long a body would be that it does not have.
+  const length = isHead ? 0 : Number(/^content-length: *(\d+)/im.exec(text)?.[1] ?? 0)
+  return answer.length >= start + length ? { start, length } : undefined
+}
+
+function flipped(answer: Buffer, { start, length }: { start: number; length: number }, part: number): Buffer {
+  if (length > 0) answer[start + Math.floor(part * (length - 1))]! ^= 1
+  return answer
+}
+
+function halved(answer: Buffer, { start, length }: { start: number; length: number }): Buffer {
+  const head = answer
+    .subarray(0, start)
+    .toString()
+    .replace(/^(content-length: *)\d+/im, `$1${length >> 1}`)
+  return Buffer.concat([Buffer.from(head), answer.subarray(start, start + (length >> 1))])
 }
 
 function response([status, headers, body]: Extract<Fault, { answer: unknown }>['answer']): string {
