@@ -5,7 +5,6 @@
  */
 
 import { execFile } from 'node:child_process'
-import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,30 +18,9 @@ import { findBackup } from '../src/backup/select.ts'
 import { verifyBackup } from '../src/backup/verify.ts'
 import { WorkingCopy } from '../src/backup/working-copy.ts'
 import { fileStore } from '../src/storage/file.ts'
+import { makeDatabase } from './database.ts'
 
 const run = promisify(execFile)
-const words =
-  'pump station dispenser meter calibration work order visit fuel grade unleaded diesel premium store'.split(' ')
-
-/** Rows like an application's: identifiers, times, sentences, numbers, some incompressible bytes, two indexes. */
-function makeDatabase(path: string, megabytes: number): void {
-  const database = new DatabaseSync(path)
-  database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-    CREATE TABLE visits(id INTEGER PRIMARY KEY, uuid TEXT, at TEXT, price REAL, note TEXT, photo BLOB);
-    CREATE INDEX visits_uuid ON visits(uuid); CREATE INDEX visits_at ON visits(at); BEGIN`)
-  const insert = database.prepare('INSERT INTO visits VALUES (NULL, ?, ?, ?, ?, ?)')
-  const pages = database.prepare('PRAGMA page_count')
-  for (let row = 0; row % 1000 !== 0 || Number(pages.get()?.['page_count']) * 4096 < megabytes * 1e6; row++) {
-    const note = Array.from({ length: 5 + ((row * 7919) % 40) }, () => words[(Math.random() * words.length) | 0]).join(
-      ' ',
-    )
-    const at = new Date(1.7e12 + row * 977).toISOString()
-    insert.run(randomUUID(), at, Math.random() * 1000, note, row % 10 === 0 ? randomBytes(100) : null)
-  }
-  database.exec('COMMIT')
-  database.close()
-}
-
 function changeOneRow(path: string): void {
   const database = new DatabaseSync(path)
   database.exec("UPDATE visits SET note = 'changed' WHERE id = 1000")

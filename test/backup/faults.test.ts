@@ -69,6 +69,7 @@ async function requestsOf(place: Place, operation: Operation): Promise<number> {
   if (known !== undefined) return known
   const { outcome, requests } = await attempt(place, operation, Number.POSITIVE_INFINITY, [() => ({ reset: true }), 0])
   expect(outcome).toBe('success')
+  expect(requests).toBeGreaterThan(5)
   measured.set(name, requests)
   return requests
 }

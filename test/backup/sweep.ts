@@ -90,7 +90,7 @@ export async function attempt(
         throw new Error('it failed with an error that has no name', { cause: error })
       },
     )
-    const requests = number
+    const requests = proxy.requests.length
     await onlyWholeBackups(before, folder)
     await work(async () => before, path)
     await onlyWholeBackups(before, folder)
