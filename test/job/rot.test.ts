@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { mark } from '../../src/backup/marks.ts'
 import { putJson } from '../../src/backup/objects.ts'
 import { openRepository } from '../../src/backup/repository.ts'
-import { restore } from '../../src/job/restore.ts'
+import { restoreBeside } from '../../src/job/restore/beside.ts'
 import { verify } from '../../src/job/verify.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { by, change, makeDatabase, objectsOf } from '../backup/support.ts'
@@ -74,7 +74,7 @@ function newestWithout(key: string) {
 async function expectToComeBack(options: ReturnType<typeof damaged>, key: string): Promise<void> {
   const to = join(place.folder, 'back.db')
   rmSync(to, { force: true })
-  const { restored } = await restore({ ...options, selection: { latest: true }, to })
+  const { restored } = await restoreBeside({ ...options, selection: { latest: true }, to })
   expect(restored).toBe(newestWithout(key).id)
   expect(contentOf(to)).toBe(newestWithout(key).content)
 }
