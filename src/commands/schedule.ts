@@ -7,6 +7,7 @@ import { backup } from './backup.ts'
 import { type Command, type Context, command, type Outcome } from './command.ts'
 import { drill } from './drill.ts'
 import { migrationsFolder, requiredRepository } from './from-config.ts'
+import { prune } from './prune.ts'
 import { verify } from './verify.ts'
 
 /** Which setting says when a task is due. */
@@ -14,6 +15,7 @@ const times = {
   daily: 'dailyAt',
   weekly: 'weeklyAt',
   monthly: 'monthlyAt',
+  prune: 'pruneAt',
   verify: 'verifyAt',
   drill: 'drillAt',
 } as const satisfies Partial<Record<Task, string>>
@@ -23,20 +25,21 @@ type Given = Context['given']
 
 /** A task is the command of that name; the tiers are `backup`. */
 const others: Readonly<Record<Exclude<keyof typeof times, BackupTask>, readonly [Command, Given]>> = {
+  prune: [prune, {}],
   verify: [verify, { latest: true }],
   drill: [drill, {}],
 }
 
 export const schedule = command({
   name: 'schedule',
-  summary: 'Stay up and make backups on time, where no CronJob can.',
+  summary: 'Stay up, and back up, prune, verify and drill on time, where no CronJob can.',
   examples: [
     'lockkeeper schedule',
     'lockkeeper schedule --time-zone Europe/Berlin --daily-at "30 5 * * *" --monthly-at off',
     "lockkeeper schedule --check --health-file /tmp/health.json    # for a container's health check",
   ],
   settings: [
-    ...new Set([...backup.settings, ...verify.settings, ...drill.settings, 'timeZone' as const]),
+    ...new Set([...backup.settings, ...prune.settings, ...verify.settings, ...drill.settings, 'timeZone' as const]),
     ...timeSettings,
     'healthFile',
   ],
@@ -73,7 +76,7 @@ export const schedule = command({
 function workFor(due: readonly Task[]): readonly [Command, Given] {
   const tiers = backupTasks.filter(tier => due.includes(tier))
   if (tiers.length > 0) return [backup, { tier: tiers.join(',') }]
-  return due.includes('drill') ? others.drill : others.verify
+  return others[due.includes('prune') ? 'prune' : due.includes('verify') ? 'verify' : 'drill']
 }
 
 async function timetables(config: Config<(typeof timeSettings)[number] | 'timeZone' | 'migrations'>) {

@@ -203,6 +203,7 @@ export const settings = {
   dailyAt: time('daily', 'when the daily backup is made', '15 4 * * *'),
   weeklyAt: time('weekly', 'when the weekly backup is made', '15 4 * * 0'),
   monthlyAt: time('monthly', 'when the monthly backup is made', '15 4 1 * *'),
+  pruneAt: time('prune', 'when old backups are removed', '15 6 * * *'),
   verifyAt: time('verify', 'when the newest backup is verified', '15 5 * * 0'),
   drillAt: time('drill', 'when a drill is held', 'off'),
   healthFile: declare({

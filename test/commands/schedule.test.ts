@@ -47,10 +47,11 @@ describe('schedule', () => {
     expect((await running.done).stderr).toMatch(/daily: next at \d{4}-\d\d-\d\d 04:15 Europe\/Berlin, in/)
   })
 
-  test('verifies, and holds drills, and does neither again at the next start', async () => {
+  test('prunes, verifies and holds drills, and does neither of these two again at the next start', async () => {
     const place = await placeWithHealth()
     for (let start = 0; start < 2; start++) {
       const running = schedule(place, '--drill-at', '@monthly')
+      await running.shows('prune: next at')
       await running.shows('drill: next at')
       running.process.kill('SIGTERM')
       const { stderr } = await running.done
@@ -122,7 +123,7 @@ describe('schedule', () => {
     [['--daily-at', '15 4 * *'], 'LOCKKEEPER_DAILY_AT', '15 4 \\* \\*'],
     [['--weekly-at', '0 0 31 2 *'], 'LOCKKEEPER_WEEKLY_AT', 'no day fits it'],
     [
-      ['--daily-at', 'off', '--weekly-at', 'off', '--monthly-at', 'off', '--verify-at', 'off'],
+      ['--daily-at', 'off', '--weekly-at', 'off', '--monthly-at', 'off', '--prune-at', 'off', '--verify-at', 'off'],
       'everything is off',
       '--daily-at',
     ],

@@ -141,7 +141,18 @@ async function live(
       SIMULATED_UNTIL: iso(until),
       SIMULATED_KILL: kill,
     })
-    const times = ['--daily-at', daily[0], '--weekly-at', weekly[0], '--monthly-at', 'off', '--verify-at', 'off']
+    const times = [
+      '--daily-at',
+      daily[0],
+      '--weekly-at',
+      weekly[0],
+      '--monthly-at',
+      'off',
+      '--prune-at',
+      'off',
+      '--verify-at',
+      'off',
+    ]
     const running = place.start(['schedule', '--time-zone', zone, ...times])
     if (life !== undefined && 'inBackup' in life.end) {
       await running.shows('is held still').catch(() => {})
