@@ -76,6 +76,47 @@ test('Ctrl-C, which reaches the child process as well, is told as what it is', a
   expect(applicationOf(place.database)).toEqual(before)
 })
 
+test('SIGTERM in the middle of a long replay in memory ends it at once as well', async () => {
+  const place = await placeWith('wal')
+  // Ten rows where there are customers, and no end in the empty database of a replay.
+  place.migration(
+    'v003_endless',
+    `-- migrate:up
+     CREATE TABLE numbers (n);
+     INSERT INTO numbers WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c
+       WHERE n < (SELECT CASE count(*) WHEN 0 THEN 3000000000 ELSE 10 END FROM customers)) SELECT max(n) FROM c;`,
+  )
+  const before = applicationOf(place.database)
+  const run = place.start(['run'])
+  await run.shows('"v003_endless"')
+  await busyFor(run.process.pid!, 0.5)
+  const sent = performance.now()
+  run.process.kill('SIGTERM')
+  expectRefused(await run.done, 143, 'SIGTERM')
+  expect(performance.now() - sent).toBeLessThan(1500)
+  expect(applicationOf(place.database)).toEqual(before)
+})
+
+/** Waits until a process and its children have computed for so many seconds more. */
+async function busyFor(pid: number, seconds: number): Promise<void> {
+  const ticks = () => {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+    const used = [String(pid), ...children].map(id => {
+      const fields = readFileSync(`/proc/${id}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+      return Number(fields[11]) + Number(fields[12])
+    })
+    return used.reduce((sum, part) => sum + part, 0)
+  }
+  const before = ticks()
+  const deadline = performance.now() + 30_000
+  while (ticks() - before < seconds * 100) {
+    if (performance.now() > deadline) throw new Error('it does not compute anything')
+    await new Promise(setImmediate)
+  }
+}
+
 test('SIGTERM while it waits for the lock ends it at once', async () => {
   const place = await placeWith('delete')
   const holder = await hold(place.database, 'BEGIN IMMEDIATE')
