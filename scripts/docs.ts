@@ -73,7 +73,8 @@ ${sections.join('\n')}`
 }
 
 function settingsPage(): string {
-  const rows = Object.values(settings).map(
+  const once = [...new Map(Object.values(settings).map(setting => [setting.flags, setting])).values()]
+  const rows = once.map(
     ({ env, fallback = '', flags, help }) =>
       `| \`${flags.replaceAll('|', '\\|')}\` | \`${env}\` | ${help} | ${fallback} |`,
   )

@@ -6,14 +6,15 @@ import { drill } from './drill.ts'
 import { history } from './history.ts'
 
 import { lint } from './lint.ts'
+import { newCommand } from './new.ts'
 import { pin, unpin } from './pin.ts'
-
 import { plan } from './plan.ts'
 import { prune } from './prune.ts'
 import { restore } from './restore.ts'
 import { rollback } from './rollback.ts'
 import { run } from './run.ts'
 import { schedule } from './schedule.ts'
+import { schema } from './schema.ts'
 import { status } from './status.ts'
 import { validate } from './validate.ts'
 import { verify } from './verify.ts'
@@ -37,4 +38,6 @@ export const commands: readonly Command[] = [
   restore,
   schedule,
   lint,
+  schema,
+  newCommand,
 ]

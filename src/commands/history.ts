@@ -12,19 +12,22 @@ export const history = command({
     const result = await history({ database: config.database, signal, viewInProcess: true })
     const { attempts, migrations } = result
     const rows = attempts.map(
-      ({ action, backup_id, duration_ms, from_level, outcome, pod, host, started_at, to_level }) => [
+      ({ action, backup_id, duration_ms, from_level, image, outcome, pod, host, started_at, to_level }) => [
         started_at.slice(0, 19),
         action,
         outcome,
         `${from_level ?? 'nothing'} to ${to_level ?? 'nothing'}`,
         formatDuration(duration_ms),
         pod ?? host ?? '',
+        image ?? '',
         backup_id ?? '',
       ],
     )
     const errors = attempts.filter(({ error_message }) => error_message !== null)
     const lines =
-      rows.length === 0 ? [] : [table(['when', 'what', 'outcome', 'levels', 'took', 'where', 'backup before'], rows)]
+      rows.length === 0
+        ? []
+        : [table(['when', 'what', 'outcome', 'levels', 'took', 'where', 'image', 'backup before'], rows)]
     for (const { error_message, started_at } of errors) lines.push(`\n${started_at.slice(0, 19)}  ${error_message}`)
     const sentence = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'}, ${migrations.length} migrations on record.`
     return { sentence, text: [...lines, sentence].join('\n'), document: result, facts: { attempts: attempts.length } }

@@ -11,6 +11,13 @@ export const settings = {
     help: 'the database: a path, file:..., or sqlite:////absolute/path.db',
     read: variable => variable.required().asDatabase(),
   }),
+  /** The same for commands that may do without. */
+  anyDatabase: declare({
+    flags: '--database <url>',
+    env: 'DATABASE_URL',
+    help: 'the database: a path, file:..., or sqlite:////absolute/path.db',
+    read: variable => variable.asDatabase(),
+  }),
   migrations: declare({
     flags: '--migrations <folder>',
     env: 'LOCKKEEPER_MIGRATIONS',

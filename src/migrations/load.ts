@@ -60,11 +60,11 @@ function listOf(folder: string): Dirent[] {
   }
 }
 
-function isMigration(name: string): boolean {
+export function isMigration(name: string): boolean {
   return !name.startsWith('.') && /\.(sql|[mc]?[jt]s)$/i.test(name) && !/\.d\.[mc]?ts$/i.test(name)
 }
 
-function versionOf(name: string): string {
+export function versionOf(name: string): string {
   return name.replace(/\.[^.]+$/, '')
 }
 

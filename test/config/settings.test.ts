@@ -28,6 +28,7 @@ const ecosystem: Readonly<Record<string, SettingName>> = {
 /** A value for each setting other than its default, and what it is read as. */
 const values: Record<SettingName, readonly [string, unknown]> = {
   database: ['sqlite:////data/other.db', '/data/other.db'],
+  anyDatabase: ['sqlite:////data/other.db', '/data/other.db'],
   migrations: ['/app/migrations', '/app/migrations'],
   repository: ['s3://bucket/prefix', 's3://bucket/prefix'],
   allowFilesystem: ['true', true],
@@ -85,6 +86,7 @@ const values: Record<SettingName, readonly [string, unknown]> = {
 test('defaults are what the help says', () => {
   expect(resolveSettings(every, {}, needed)).toEqual({
     database: '/data/app.db',
+    anyDatabase: '/data/app.db',
     migrations: undefined,
     repository: undefined,
     allowFilesystem: false,
@@ -157,6 +159,7 @@ describe.each(every)('%s', name => {
   })
 
   test('has a variable that begins with LOCKKEEPER_, and a flag of the same words', () => {
+    if (name === 'anyDatabase') return expect(env).toBe('DATABASE_URL')
     if (env in ecosystem) return expect(ecosystem[env]).toBe(name)
     const words = settings[name].flags.split(' ')[0]?.slice(2) ?? ''
     expect(env).toBe(`LOCKKEEPER_${words.toUpperCase().replaceAll('-', '_')}`)
