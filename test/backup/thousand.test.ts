@@ -1,4 +1,4 @@
-/** How many requests it takes with a thousand backups: as many as `docs/storage.md` says. */
+/** How many requests it takes with a thousand backups: as many as `docs/storage.md` says (and `repository.json`). */
 
 import { describe, expect, it } from 'vitest'
 import { listBackups } from '../../src/backup/catalog.ts'
