@@ -576,16 +576,28 @@ describe('a backup that fails', () => {
     expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
   })
 
-  it('because the lock was lost while it read leaves no manifest, although all that it has stored is what it read', async () => {
+  it('because a page changed after its turn, and another before it, is busy, although all that it has stored is what it read', async () => {
+    const test = await fresh({ rows: 2000 })
+    await backup(test, test.database)
+    let changed = false
+    const onProgress: BackupOptions['onProgress'] = ({ phase }) => {
+      if (phase !== 'reading' || changed) return
+      changed = true
+      // A row that goes into the first page, whose turn is over and which the repository has, and into the last.
+      change(test.database, `UPDATE visits SET photo = randomblob(60) WHERE id = (SELECT max(id) FROM visits)`)
+    }
+    const { code } = await refusal(backup(test, test.database, {}, { onProgress }))
+    expect(code).toBe('busy')
+    expect((await catalogOf(test)).backups.length).toBe(1)
+  })
+
+  it('because the lock was lost while it read leaves no manifest', async () => {
     const test = await fresh({ rows: 2000 })
     await backup(test, test.database)
     let held = true
     const options: BackupOptions = {
-      // A row that goes into the first page, whose turn is over and which the repository has, and into the last.
       onProgress: ({ phase }) => {
-        if (phase !== 'reading' || !held) return
-        held = false
-        change(test.database, `UPDATE visits SET photo = randomblob(60) WHERE id = (SELECT max(id) FROM visits)`)
+        held &&= phase !== 'reading'
       },
       confirm: async () => {
         if (!held) throw new LockkeeperError('internal', 'the lock is gone')
