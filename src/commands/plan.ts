@@ -4,7 +4,7 @@ import { table } from './table.ts'
 
 export const plan = command({
   name: 'plan',
-  summary: 'What run would do, in which order, and why.',
+  summary: 'What run would do, in which order, and why; what it drops, deletes, rebuilds and fires is marked.',
   examples: ['lockkeeper plan', 'lockkeeper plan --to v004_add_rate_limiting --json'],
   settings: ['database', ...migrationSettings],
   options: [{ flags: '--to <version>', help: 'as far as this version' }],
@@ -31,8 +31,10 @@ export const plan = command({
       rows.length === 0
         ? `Nothing to do: the database is at ${level ?? 'no level'}.`
         : `${back}${migrations.length} to run: from ${from ?? 'nothing'} to ${level ?? 'nothing'}.`
+    const marks = migrations.flatMap(({ marks: found, version }) => found.map(mark => `! ${version} ${mark}`))
+    const below = marks.length === 0 ? '' : `\n\n${marks.join('\n')}`
     const text =
-      rows.length === 0 ? sentence : `${table(['batch', 'version', 'why', 'description'], rows)}\n\n${sentence}`
+      rows.length === 0 ? sentence : `${table(['batch', 'version', 'why', 'description'], rows)}${below}\n\n${sentence}`
     return { sentence, text, document: result, facts: { from, level, pending: migrations.length } }
   },
 })

@@ -8,6 +8,7 @@ import { assess, levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
 import {
   appliedVersions,
+  bookkeepingTables,
   type EventRow,
   type MigrationRow,
   readBookkeeping,
@@ -89,6 +90,8 @@ export interface PlannedMigration {
   readonly file: string
   /** Counts from 1; migrations of one batch commit together. */
   readonly batch: number
+  /** What is worth a second look: what it drops, deletes or rebuilds, and which triggers it fires. */
+  readonly marks: readonly string[]
 }
 
 export interface Plan {
@@ -103,12 +106,29 @@ export interface Plan {
 /** What `run` would do. @throws LockkeeperError for what it would refuse */
 export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
   const all = await loadMigrations(options.migrations)
-  const viewed = await view(options, connection => lookAsDeploy(connection, all, options))
-  const { assessment, pending, takeBack } = 'value' in viewed ? viewed.value : lookAtNothing(all, options)
+  const viewed = await view(options, async connection => {
+    const seen = await lookAsDeploy(connection, all, options)
+    const own = bookkeepingTables(seen.assessment.bookkeeping)
+    // In an empty database there is nothing to lose; and what runs after something was taken back runs on another schema.
+    const foreseen = seen.assessment.kind !== 'empty' && seen.takeBack.length === 0 && seen.pending.length > 0
+    const definitions = foreseen ? await (await marking()).readDefinitions(connection, own) : undefined
+    return { ...seen, definitions }
+  })
+  const nothing = { ...lookAtNothing(all, options), definitions: undefined }
+  const { assessment, definitions, pending, takeBack } = 'value' in viewed ? viewed.value : nothing
+  const marks = definitions === undefined ? undefined : await (await marking()).markMigrations(definitions, pending)
   const rows = new Map(assessment.bookkeeping.rows.map(row => [row.version, row]))
   const migrations = batchesOf(pending).flatMap((batch, position) =>
     batch.migrations.map(({ version, description, dependencies, file }) => {
-      return { version, description, dependencies, file, why: reason(rows.get(version)), batch: position + 1 }
+      return {
+        version,
+        description,
+        dependencies,
+        file,
+        why: reason(rows.get(version)),
+        batch: position + 1,
+        marks: marks?.get(version) ?? [],
+      }
     }),
   )
   const reached = levelOf([...assessment.applied, ...pending].map(({ version }) => version))
@@ -119,6 +139,10 @@ export async function plan(options: Asked & { readonly to?: string }): Promise<P
     takeBack: takeBack.map(({ row }) => row.version),
     migrations,
   }
+}
+
+function marking() {
+  return import('./plan-marks.ts')
 }
 
 export interface History {
