@@ -59,7 +59,7 @@ export async function applySteps(
     const counters = goingOn?.counters ?? (await readCounters(db))
     const ownRows =
       change.action === 'migrate' ? await watchOwnRows(db, counts, tablesInsertedInto(runnable.script)) : undefined
-    const held = await freeRows(db, itsOwn)
+    const held = change.action === 'rollback' ? await freeRows(db, itsOwn) : undefined
     const applied = await apply(runnable)
     for (const { line, why } of applied.leftOut) note(`${runnable.file}:${line} left out: ${why}`)
     if (!applied.setsCounters)
@@ -72,7 +72,7 @@ export async function applySteps(
     const losses =
       allowRowLoss === 'any'
         ? []
-        : lostRows(counts, after, applied.renames, allowRowLoss, takenAway(held, await freeRows(db, itsOwn)))
+        : lostRows(counts, after, applied.renames, allowRowLoss, held && takenAway(held, await freeRows(db, itsOwn)))
     if (ownRows !== undefined) own.set(runnable.version, await ownRows(after, applied.renames))
     if (losses.length > 0) {
       const standing = { original: before, earlier: renames, before: counts, after, renames: applied.renames }
