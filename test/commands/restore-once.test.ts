@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
 import { hold, pythonSql } from '../support/peers.ts'
@@ -98,6 +99,30 @@ describe('LOCKKEEPER_RESTORE', () => {
     expect(ordersOf(place)).toBe(5)
     expect(restoresOf(place)).toHaveLength(1)
     expect(rowsOf(place)).toMatchObject([{ confirmed_at: expect.any(String) }])
+  })
+
+  test('killed at any moment is done once: neither forgotten nor repeated', { timeout: 300_000 }, async () => {
+    const kills = Number(process.env['LOCKKEEPER_TEST_KILLS'] ?? 5)
+    const { place, id } = await emptiedShop()
+    const emptied = readFileSync(place.database)
+    const { milliseconds } = await deploy(place, id)
+    for (let kill = 0; kill < kills; kill++) {
+      rmSync(join(place.repository, 'restores'), { recursive: true, force: true })
+      for (const suffix of ['-wal', '-shm', '-journal']) rmSync(place.database + suffix, { force: true })
+      writeFileSync(place.database, emptied)
+      place.env['LOCKKEEPER_RESTORE'] = id
+      const running = place.start(['run'])
+      await Promise.race([after((milliseconds * (kill + 1)) / kills), running.done])
+      running.process.kill('SIGKILL')
+      await running.done
+      expectOk(await place.run(['run']))
+      expect(ordersOf(place)).toBe(4)
+      pythonSql(place.database, "INSERT INTO orders VALUES (99, 1, 'since')")
+      expectOk(await place.run(['run']))
+      expect(ordersOf(place)).toBe(5)
+      expect(rowsOf(place)).toMatchObject([{ value: id, confirmed_at: expect.any(String) }])
+      expect(restoresOf(place)).toHaveLength(1)
+    }
   })
 
   test('whose record in the repository is damaged counts as done', async () => {

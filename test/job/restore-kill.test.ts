@@ -105,3 +105,23 @@ describe.each(cases)('in %s mode, from pages of %i to pages of %i bytes', (mode,
     expect(new Set(seen)).toContain('old')
   })
 })
+
+test.each(['DELETE', 'WAL'])(
+  'what others wrote until the lock is in the backup before it, to the last row, in %s mode',
+  async mode => {
+    const place = newPlace()
+    make(place.database, 'DELETE', 4096, 'new', newRows)
+    const { id } = await backUpIn(place)
+    make(place.database, mode, 4096, 'old', oldRows)
+    const writer = await Peer.open(place.database)
+    const writing = await writer.visit(place.database, 'INSERT INTO old VALUES (0, NULL)')
+    const { safety } = await restore({ ...jobOptions(place), selection: { id } })
+    const { done } = await writing.stop()
+    expect(done).toBeGreaterThan(0)
+    expect(await contentOf(place.database)).toBe('new')
+    await restore({ ...jobOptions(place), selection: { id: safety! } })
+    const db = new DatabaseSync(place.database)
+    expect(db.prepare('SELECT count(*) AS rows FROM old WHERE n = 0').get()).toEqual({ rows: done })
+    db.close()
+  },
+)
