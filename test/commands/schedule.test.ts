@@ -73,7 +73,8 @@ describe('schedule', () => {
     const place = await placeWithHealth()
     for (let start = 0; start < 2; start++) {
       const running = schedule(place)
-      await running.shows('verify: next at')
+      // What is due is done in this order, and pruning at each start.
+      await running.shows('prune: next at')
       running.process.kill(signal)
       expectRefused(await running.done, exit, signal)
     }

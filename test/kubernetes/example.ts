@@ -15,10 +15,13 @@ export class Example {
   readonly namespace: string
   /** Its kustomization. */
   readonly folder: string
+  /** The name of our own image. */
+  readonly image: string
   readonly #cluster: Cluster
   readonly #copy: string
 
-  private constructor(cluster: Cluster, copy: string, namespace: string) {
+  private constructor(cluster: Cluster, copy: string, namespace: string, image: string) {
+    this.image = image
     this.#cluster = cluster
     this.#copy = copy
     this.folder = join(copy, 'examples', 'statefulset')
@@ -33,7 +36,7 @@ export class Example {
     await cluster.load(engine, [ours, images.runtime, images.versitygw])
     const copy = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
     await cp(manifests, copy, { recursive: true })
-    const example = new Example(cluster, copy, namespace)
+    const example = new Example(cluster, copy, namespace, ours)
     await example.edit('namespace.yaml', `name: ${itsNamespace}`, `name: ${namespace}`)
     await example.edit('kustomization.yaml', `namespace: ${itsNamespace}`, `namespace: ${namespace}`)
     // What `kustomize edit set image` does.
