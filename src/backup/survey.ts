@@ -3,6 +3,7 @@
 import { type Backup, type CatalogProblem, listBackups, listNames, readBackup } from './catalog.ts'
 import { inOrder } from './concurrency.ts'
 import { Content, type Names } from './content.ts'
+import { manifestKey } from './format.ts'
 import { type Intents, readIntents } from './intents.ts'
 import type { Manifest } from './manifest.ts'
 import { type Marks, readMarks } from './marks.ts'
@@ -49,7 +50,10 @@ export async function survey(repository: Repository, signal?: AbortSignal): Prom
   const backups = new Map<string, Surveyed>()
   for (const backup of found) {
     const { chunks, database, id } = backup.manifest
-    const own = ownFacts(backup.manifest, await content.flawOf(backup.manifest))
+    const flaw = await content.flawOf(backup.manifest)
+    // Another prune may have removed it meanwhile, and what it named.
+    if (flaw !== undefined && (await repository.store.head(manifestKey(id))) === undefined) continue
+    const own = ownFacts(backup.manifest, flaw)
     backups.set(id, { id, chunks, own, facts: withOthers(own, backup, pins), bytes: database.bytes })
   }
   return { marks, content, intents, backups, problems }

@@ -14,7 +14,7 @@ import { LockkeeperError } from '../errors.ts'
 import { readManifest } from './catalog.ts'
 import { inOrder } from './concurrency.ts'
 import type { Content } from './content.ts'
-import { idInKey } from './format.ts'
+import { idInKey, manifestKey } from './format.ts'
 import { type Intents, readIntents } from './intents.ts'
 import type { Origin } from './manifest.ts'
 import { type Marks, mark } from './marks.ts'
@@ -136,7 +136,7 @@ async function namedSince(
     if (manifest === undefined) continue
     await content.readLists([manifest], signal)
     const unreadable = content.unreadableList(manifest)
-    if (unreadable !== undefined)
+    if (unreadable !== undefined && (await repository.store.head(manifestKey(manifest.id))) !== undefined)
       throw new LockkeeperError('invalid', `nothing can be deleted: ${unreadable.message}`, {
         hint: `Nobody knows what the backup ${manifest.id} names. Run the same command again; \`lockkeeper verify ${manifest.id}\` says more.`,
         details: { object: unreadable.key },

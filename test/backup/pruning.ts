@@ -1,14 +1,14 @@
 /** What the tests of pruning need: files that share chunks, a prune with few words, and a look at what is left. */
 
 import { randomBytes } from 'node:crypto'
-import { utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { fetchBackup } from '../../src/backup/fetch.ts'
 import { type PruneOptions, type PruneReport, prune } from '../../src/backup/prune.ts'
 import type { Repository } from '../../src/backup/repository.ts'
 import { nothing } from './facts.ts'
-import { by, catalogOf, objectsOf, sha256Of, type TestRepository } from './support.ts'
+import { by, catalogOf, sha256Of, type TestRepository } from './support.ts'
 
 const chunk = 4096
 export const days = 24 * 60 * 60 * 1000
@@ -57,7 +57,11 @@ export function contentOf({ root }: Pick<TestRepository, 'root'>): string[] {
 
 /** Objects that are stored in these folders, in order. */
 export function keysIn(root: string, ...folders: string[]): string[] {
-  return [...objectsOf(root).keys()].filter(key => folders.some(folder => key.startsWith(folder))).sort()
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .filter(key => folders.some(folder => key.startsWith(folder)))
+    .sort()
 }
 
 /** Makes objects older, for the clock of the store. */
