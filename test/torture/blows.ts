@@ -104,6 +104,9 @@ async function second(job: Job, _: Place, draw: Draw): Promise<Struck> {
   return exit === 0 ? struck : { ...struck, problem: `the second job ended with ${exit ?? signal}: ${lastLine(log)}` }
 }
 
+/** 78: there is a file where the folder was. */
+const withoutRepository = [69, 74, 78]
+
 export const blows = {
   'SIGKILL of the job': { weight: 12, kills: true, exits: [], strike: signal('SIGKILL', 'job') },
   'SIGKILL of its child': { weight: 10, exits: [70], strike: signal('SIGKILL', 'child') },
@@ -123,13 +126,13 @@ export const blows = {
   'SIGINT to both': { weight: 4, exits: [130], strike: signal('SIGINT', 'group') },
   'repository gone': {
     weight: 7,
-    exits: [69, 74],
+    exits: withoutRepository,
     possible: inFolder,
     strike: gone,
   },
   'repository gone for a moment': {
     weight: 4,
-    exits: [69, 74],
+    exits: withoutRepository,
     possible: inFolder,
     strike: goneForAMoment,
   },
@@ -156,9 +159,12 @@ export const blows = {
 export type Kind = keyof typeof blows
 export const kinds = Object.keys(blows) as Kind[]
 
-export function drawKind(draw: Draw, place: Place): Kind {
+/** @param only what its name has to contain; no such kind here: any */
+export function drawKind(draw: Draw, place: Place, only = ''): Kind {
   const all: Readonly<Record<Kind, Blow>> = blows
-  const possible = kinds.filter(kind => all[kind].possible?.(place) ?? true)
+  const here = kinds.filter(kind => all[kind].possible?.(place) ?? true)
+  const wanted = here.filter(kind => kind.includes(only))
+  const possible = wanted.length > 0 ? wanted : here
   return draw.weighted(
     'kind',
     Object.fromEntries(possible.map(kind => [kind, all[kind].weight])) as Record<Kind, number>,

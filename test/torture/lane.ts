@@ -31,7 +31,10 @@ export interface LaneOptions {
   readonly program: string
   readonly ground: Ground
   readonly judge: Judge
-  readonly server: S3Server | undefined
+  /** Started when the first round needs it. */
+  readonly server: () => Promise<S3Server>
+  /** Strike only with what has this in its name. */
+  readonly only?: string | undefined
   /** Where the files of a round go in which something was lost. */
   readonly keep: string | undefined
   readonly onBlow: (landed: Landed) => void
@@ -94,7 +97,7 @@ export class Round {
   /** Makes its database, and strikes until the round is full, something is lost, or no more blows are wanted. */
   static async play(options: LaneOptions, number: number, tempo: Map<Phase, number>): Promise<void> {
     const draw = new Draw(`${options.seed}/${number}`)
-    const place = await Place.make(options.ground, draw.chance('s3', 0.12) ? options.server : undefined)
+    const place = await Place.make(options.ground, draw.chance('s3', 0.12) ? await options.server() : undefined)
     const round = new Round(options, number, draw, place, tempo)
     try {
       await round.#begin()
@@ -171,11 +174,14 @@ export class Round {
   /** Undefined when it missed: the job was over. */
   async #strike(draw: Draw, batch: Batch, problems: string[]): Promise<Omit<Landed, 'problems'> | undefined> {
     for (const writer of this.#writers) writer.go()
-    if (draw.chance('a writer dies', 0.12)) await this.#killWriter(draw)
-    const kind = drawKind(draw, this.#place)
+    const dead = draw.chance('writers die', 0.15)
+    if (dead) await this.#killWriters(draw)
+    const kind = drawKind(draw, this.#place, this.#options.only)
     const blow: Blow = blows[kind]
     const job = this.#start(batch.boundaries)
     const aim = draw.weighted('aim', aims)
+    await job.reaches(dead ? 'lock' : aim)
+    for (const writer of this.#writers) writer.go()
     await job.reaches(aim)
     const delay = draw.number('delay') * (this.#tempo.get(aim) ?? 10)
     if (delay >= 1) await Promise.race([job.done, sleep(delay)])
@@ -249,15 +255,16 @@ export class Round {
     }
   }
 
-  async #killWriter(draw: Draw): Promise<void> {
-    await sleep(draw.between('writer lives', 0, 30))
-    const position = draw.between('which writer', 0, this.#writers.length - 1)
-    const [writer] = this.#writers.splice(position, 1)
-    if (writer === undefined) return
-    await writer.kill()
-    this.#gone.push(writer.account())
-    await this.#addWriter(writer.language)
-    this.#writers.at(-1)?.go()
+  /** As when the application crashes before the deploy, or one program of several. Those that come after them wait. */
+  async #killWriters(draw: Draw): Promise<void> {
+    await sleep(draw.between('writers live', 0, 60))
+    const first = draw.between('which writer', 0, this.#writers.length - 1)
+    const dying = draw.chance('all writers', 0.6) ? this.#writers.splice(0) : this.#writers.splice(first, 1)
+    await Promise.all(dying.map(writer => writer.kill()))
+    for (const { language, ...writer } of dying) {
+      this.#gone.push(writer.account())
+      await this.#addWriter(language)
+    }
   }
 
   async #addWriter(language: Writer['language']): Promise<void> {

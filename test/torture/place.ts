@@ -20,7 +20,7 @@ export class Ground {
   readonly folder: string
   readonly mounted: boolean
 
-  constructor(lane: number, mounted: boolean) {
+  constructor(lane: number | string, mounted: boolean) {
     const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
     this.folder = join(memory, `lockkeeper-torture-${process.pid}-${lane}`)
     this.mounted = mounted

@@ -1,7 +1,9 @@
 /**
- * `npm run torture -- --blows N [--seed S] [--lanes L] [--round R] [--program FILE] [--keep FOLDER] [--json]`
+ * `npm run torture -- --blows N [--seed S] [--lanes L] [--round R] [--program FILE] [--keep FOLDER] [--json]
+ * [--seconds N] [--until PATTERN] [--only KIND]`
  *
- * Strikes deploys until N blows have landed and prints where they fell; ends with 1 if anything was lost. A seed and a
+ * Strikes deploys until N blows have landed, the time is over or something was lost in a way that fits the pattern, and
+ * prints where they fell; ends with 1 if anything was lost. A seed and a
  * round repeat what was done, in the same order and aimed at the same instants; what hits is up to the machine.
  */
 import { mkdtempSync } from 'node:fs'
@@ -25,7 +27,9 @@ const { values } = parseArgs({
     program: { type: 'string' },
     keep: { type: 'string' },
     json: { type: 'boolean', default: false },
-    'until-violation': { type: 'boolean', default: false },
+    seconds: { type: 'string', default: 'Infinity' },
+    until: { type: 'string' },
+    only: { type: 'string' },
   },
 })
 
@@ -41,7 +45,7 @@ const wanted = Number(values.blows)
 const program = values.program ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 if (values.program === undefined) await build()
 const keep = values.keep ?? mkdtempSync(join(tmpdir(), 'lockkeeper-torture-'))
-const server = await startS3Server('versitygw')
+let server: ReturnType<typeof startS3Server> | undefined
 const judge = new Judge()
 const landed: Landed[] = []
 let nextRound = 0
@@ -52,12 +56,22 @@ const say = (text: string) => process.stderr.write(`${text}\n`)
 const began = performance.now()
 say(`seed ${values.seed}; files of a round with a loss go to ${keep}`)
 
-const more = () => !stopped && landed.length < wanted
+const more = () => !stopped && landed.length < wanted && performance.now() - began < Number(values.seconds) * 1000
 
 async function lane(number: number): Promise<void> {
   const ground = new Ground(number, mayMount)
   const tempo = usualTempo()
-  const options: LaneOptions = { seed: values.seed, program, ground, judge, server, keep, onBlow, wanted: more }
+  const options: LaneOptions = {
+    seed: values.seed,
+    program,
+    ground,
+    judge,
+    server: () => (server ??= startS3Server('versitygw')),
+    keep,
+    onBlow,
+    only: values.only,
+    wanted: more,
+  }
   try {
     while (more()) {
       await Round.play(options, values.round === undefined ? nextRound++ : Number(values.round), tempo)
@@ -72,7 +86,8 @@ function onBlow(blow: Landed): void {
   landed.push(blow)
   if (blow.problems.length > 0) {
     say(`VIOLATION, seed ${values.seed}, --round ${blow.round}, ${describe(blow)}`)
-    if (values['until-violation']) stopped = true
+    const { until } = values
+    if (until !== undefined && blow.problems.some(problem => new RegExp(until).test(problem))) stopped = true
   }
   if (landed.length % 100 === 0) say(`${landed.length} blows after ${Math.round((performance.now() - began) / 1000)} s`)
 }
@@ -82,7 +97,7 @@ try {
   await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)))
 } finally {
   judge.end()
-  await server.stop()
+  await (await server)?.stop()
 }
 const seconds = (performance.now() - began) / 1000
 if (values.json) console.log(JSON.stringify({ seed: values.seed, seconds, landed }))

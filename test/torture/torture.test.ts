@@ -1,0 +1,53 @@
+/** Deploys under fire for a few minutes, and faults that this finds. `npm run torture` is the same without an end. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, onTestFinished, test } from 'vitest'
+import { freshFolder } from '../support/folder.ts'
+import { type faults, plant } from './faults.ts'
+import type { Landed } from './lane.ts'
+
+const harness = fileURLToPath(new URL('torture.ts', import.meta.url))
+const built = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+
+/** Strikes this program so many times, for so many seconds at most. */
+function torture(program: string, ...options: string[]): Promise<Landed[]> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      [harness, '--json', '--program', program, ...options],
+      { maxBuffer: 2 ** 28 },
+      (error, stdout, stderr) => {
+        // 1 says that something was lost.
+        if (error !== null && error.code !== 1) reject(new Error(stderr, { cause: error }))
+        else resolve(JSON.parse(stdout).landed)
+      },
+    )
+    onTestFinished(() => void child.kill('SIGKILL'))
+  })
+}
+
+test('blows at random instants lose no row, leave nothing half done, and the next run finishes', {
+  timeout: 400_000,
+}, async () => {
+  const landed = await torture(built, '--blows', '300', '--seconds', '120')
+  expect(landed.filter(({ problems }) => problems.length > 0)).toEqual([])
+  expect(landed.length).toBeGreaterThan(10)
+})
+
+/** What the harness says of each planted fault, and which blows are enough to find it. */
+const finds: Readonly<Record<keyof typeof faults, readonly [finding: RegExp, only: string]>> = {
+  'a lock that is not taken': [/rows at the commit that its backup does not have/, 'goes on'],
+  'a commit that does not wait for the backup': [/is not in the repository/, 'SIGKILL'],
+  'a child that outlives its parent': [/outlived the job/, 'SIGKILL of the job'],
+  'a commit after each migration': [/it stands at|bookkeeping|schema/, 'SIGKILL of both'],
+  'a write-ahead log that is thrown away': [/are there|are missing/, 'SIGTERM'],
+}
+
+test.each(Object.entries(finds))('finds %s', { timeout: 300_000 }, async (fault, [finding, only]) => {
+  const program = plant(fault as keyof typeof faults, join(await freshFolder(), 'planted'))
+  const options = ['--blows', '150', '--until', finding.source, '--only', only, '--seconds', '200', '--seed', '1']
+  const landed = await torture(program, ...options)
+  const found = landed.flatMap(({ problems }) => problems)
+  expect(found).toEqual(expect.arrayContaining([expect.stringMatching(finding)]))
+})
