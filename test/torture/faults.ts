@@ -27,9 +27,9 @@ export const faults = {
     to: 'setInterval(() => {}, 1000)',
   },
   'a commit after each migration': {
-    file: 'src/job/change.ts',
-    from: 'const after = await countAgain(',
-    to: "await db.exec('COMMIT; BEGIN IMMEDIATE'); const after = await countAgain(",
+    file: 'src/job/steps.ts',
+    from: 'const after = goingOn === undefined',
+    to: "await db.exec('COMMIT; BEGIN IMMEDIATE'); const after = goingOn === undefined",
   },
   'a write-ahead log that is thrown away': {
     file: 'src/database/lock.ts',

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from '../../scripts/build.ts'
+import { outliveLostWakeups } from '../../src/lost-wakeups.ts'
 import { startS3Server } from '../storage/s3-servers.ts'
 import { type Landed, type LaneOptions, Round, usualTempo } from './lane.ts'
 import { Ground } from './place.ts'
@@ -41,6 +42,7 @@ if (mayMount && process.env['LOCKKEEPER_TORTURE'] === undefined)
     LOCKKEEPER_TORTURE: 'in a namespace of its own',
   })
 
+outliveLostWakeups()
 const wanted = Number(values.blows)
 const program = values.program ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 if (values.program === undefined) await build()
