@@ -1,7 +1,7 @@
 /** One `lockkeeper run` under fire: its log as it comes, the phase that it is in, its processes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Where a blow can fall. `start`: nothing was looked at yet. `after`: committed. */
@@ -35,7 +35,6 @@ export class Job {
   readonly #boundaries: readonly string[]
   readonly #announcedBefore: ReadonlySet<string>
   readonly #intents: string
-  readonly #watcher: FSWatcher | undefined
   readonly #times = new Map<Phase, number>()
   readonly #waiting = new Set<() => void>()
   #phase: Phase = 'start'
@@ -49,7 +48,6 @@ export class Job {
     this.#boundaries = boundaries
     this.#intents = intents
     this.#announcedBefore = new Set(this.#announced())
-    if (existsSync(intents)) this.#watcher = watch(intents, () => this.#look()).on('error', () => {})
     const { PATH = '' } = process.env
     this.#child = spawn(process.execPath, [program, ...args], {
       env: { PATH, ...env },
@@ -61,7 +59,6 @@ export class Job {
     this.done = once(this.#child, 'close').then(([exit, signal]) => {
       this.#ended = true
       this.#look()
-      this.#watcher?.close()
       this.#notify()
       return { exit, signal, log: this.#log } as Ended
     })
@@ -156,7 +153,10 @@ export class Job {
     const { step, ms, msg } = JSON.parse(line) as { step?: string; ms?: number; msg: string }
     if (ms === undefined) return
     if (step === 'look') this.#enter('lock')
-    if (step === 'lock') this.#enter('backup')
+    if (step === 'lock') {
+      this.#enter('backup')
+      this.#watch()
+    }
     if (step === 'backup') this.#enter('migrate')
     if (step === 'migrate') this.#enter(this.#boundaries.includes(msg) ? 'validate' : 'migrate')
     if (step === 'validate') this.#enter('commit')
@@ -165,8 +165,14 @@ export class Job {
 
   /** Whether its backup has announced what it uploads. */
   #look(): void {
-    if (this.#phase === 'backup' && this.#announced().some(name => !this.#announcedBefore.has(name)))
-      this.#enter('upload')
+    if (this.#phase !== 'backup') return
+    if (this.#announced().some(name => !this.#announcedBefore.has(name))) this.#enter('upload')
+  }
+
+  /** Again and again: the folder comes and goes with what is in it, so there is nothing to watch. */
+  #watch(): void {
+    this.#look()
+    if (this.#phase === 'backup' && !this.#ended) setTimeout(() => this.#watch(), 2)
   }
 
   #announced(): string[] {

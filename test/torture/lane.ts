@@ -261,9 +261,9 @@ export class Round {
     const first = draw.between('which writer', 0, this.#writers.length - 1)
     const dying = draw.chance('all writers', 0.6) ? this.#writers.splice(0) : this.#writers.splice(first, 1)
     await Promise.all(dying.map(writer => writer.kill()))
-    for (const { language, ...writer } of dying) {
+    for (const writer of dying) {
       this.#gone.push(writer.account())
-      await this.#addWriter(language)
+      await this.#addWriter(writer.language)
     }
   }
 
