@@ -94,10 +94,11 @@ const scenarios = every ? [forward, back, midnight, halfHour] : [forward, back]
 test.each(scenarios)(
   'over a change of the clocks in $zone, from $from, with kills and downtimes, what is due is made once',
   async scenario => {
-    for (const seed of every ? [1, 2, 3, 4, 5] : [1]) {
+    for (const seed of every ? [1, 2, 3] : [1]) {
       const [ends = []] = fc.sample(lives, { seed, numRuns: 1 })
       const place = await shop({ mode: 'wal' })
       const downtimes = await live(place, scenario, ends)
+      expect(downtimes.length).toBeGreaterThanOrEqual(3)
       for (const tier of ['daily', 'weekly'] as const) {
         const year = scenario.from.slice(0, 5)
         const [, ...due] = scenario[tier]
@@ -116,7 +117,7 @@ test.each(scenarios)(
       }
     }
   },
-  every ? 20 * minute : 3 * minute,
+  every ? 20 * minute : 6 * minute,
 )
 
 /** Lives through the two days; each life but the last ends by SIGKILL. @returns when nobody was there */
@@ -155,7 +156,7 @@ async function live(
     ]
     const running = place.start(['schedule', '--time-zone', zone, ...times])
     if (life !== undefined && 'inBackup' in life.end) {
-      await running.shows('is held still').catch(() => {})
+      await running.shows('"step":"look"')
       await new Promise(resolve => setTimeout(resolve, (life.end as { inBackup: number }).inBackup))
       running.process.kill('SIGKILL')
     }
