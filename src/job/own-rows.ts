@@ -102,17 +102,61 @@ export class ReplayedRows {
   }
 }
 
-/** How many of them are still there as they were, by folded name of the table. */
-export async function countOwnRows(db: Connection, own: OwnRows): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>()
-  const [there, keys] = [await tablesOf(db), await keyColumnsOf(db)]
+/** Rows of a table that a migration had put in and that are as it did. */
+export interface Intact {
+  /** What tells the rows of the table apart: its key or, without one, all that they hold. Folded. */
+  readonly by: readonly string[]
+  readonly keys: readonly string[]
+}
+
+/** Which of them are still there as they were, by folded name of the table. */
+export async function intactOwnRows(db: Connection, own: OwnRows): Promise<ReadonlyMap<string, Intact>> {
+  const intact = new Map<string, Intact>()
   for (const [table, rows] of Object.entries(own)) {
-    if (!there.has(fold(table))) continue
-    const hasKey = (keys.get(fold(table)) ?? []).length > 0
-    const now = await rowsOf(db, table, hasKey ? Object.keys(rows) : undefined)
-    counts.set(fold(table), Object.entries(rows).filter(([key, hash]) => now[key] === hash).length)
+    const by = await toldApartBy(db, table)
+    if (by === undefined) continue
+    const now = await rowsOf(db, table, by.hasKey ? Object.keys(rows) : undefined)
+    const keys = Object.keys(rows).filter(key => now[key] === rows[key])
+    intact.set(fold(table), { by: by.columns, keys })
   }
-  return counts
+  return intact
+}
+
+/**
+ * How many of those are gone since. One that is there with other values is not, nor is any known to be where the rows are
+ * told apart by other columns now: what is taken for gone lets as many others go.
+ */
+export async function countGone(
+  db: Connection,
+  intact: ReadonlyMap<string, Intact>,
+): Promise<ReadonlyMap<string, number>> {
+  const there = await tablesOf(db)
+  const gone = new Map<string, number>()
+  for (const [table, { by, keys }] of intact) {
+    if (!there.has(table)) {
+      gone.set(table, keys.length)
+      continue
+    }
+    const now = await toldApartBy(db, table)
+    if (now === undefined || JSON.stringify(now.columns) !== JSON.stringify(by)) continue
+    const rows = await rowsOf(db, table, now.hasKey ? keys : undefined)
+    gone.set(table, keys.filter(key => rows[key] === undefined).length)
+  }
+  return gone
+}
+
+/** Undefined where the table is not there, or has no key and more rows than are looked at. */
+async function toldApartBy(db: Connection, table: string) {
+  const key = (await keyColumnsOf(db)).get(fold(table))
+  if (key === undefined) return undefined
+  if (key.length > 0) return { columns: key.map(fold), hasKey: true }
+  const [rows] = (await countRows(db, [], [table])).values()
+  if (rows === undefined || rows > mostRows) return undefined
+  const columns = await db.all<{ name: string }>(
+    `SELECT name FROM pragma_table_xinfo(?, 'main') WHERE hidden = 0 ORDER BY name`,
+    table,
+  )
+  return { columns: columns.map(({ name }) => fold(name)), hasKey: false }
 }
 
 async function tablesOf(db: Connection): Promise<ReadonlySet<string>> {

@@ -13,7 +13,7 @@ import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import { Flawed, findFlaws, type OldFlaws } from './flaws.ts'
 import { aftermath, type Change, type ChangeContext } from './model.ts'
-import { countOwnRows, type OwnRows, tablesInsertedInto, watchOwnRows } from './own-rows.ts'
+import { countGone, intactOwnRows, type OwnRows, tablesInsertedInto, watchOwnRows } from './own-rows.ts'
 import { type Recorded, recordChange } from './record.ts'
 import { countAgain, Unpermitted } from './row-guard.ts'
 
@@ -59,7 +59,7 @@ export async function applySteps(
     const counters = goingOn?.counters ?? (await readCounters(db))
     const ownRows =
       change.action === 'migrate' ? await watchOwnRows(db, counts, tablesInsertedInto(runnable.script)) : undefined
-    const held = change.action === 'rollback' ? await freeRows(db, itsOwn) : undefined
+    const takenAway = change.action === 'rollback' ? await watchFreeRows(db, itsOwn) : undefined
     const applied = await apply(runnable)
     for (const { line, why } of applied.leftOut) note(`${runnable.file}:${line} left out: ${why}`)
     if (!applied.setsCounters)
@@ -70,9 +70,7 @@ export async function applySteps(
     for (const name of applied.touched) if (!exclude.includes(name)) touched.add(name)
     const after = goingOn === undefined ? await countAgain(db, applied, counts, exclude) : await countRows(db, exclude)
     const losses =
-      allowRowLoss === 'any'
-        ? []
-        : lostRows(counts, after, applied.renames, allowRowLoss, held && takenAway(held, await freeRows(db, itsOwn)))
+      allowRowLoss === 'any' ? [] : lostRows(counts, after, applied.renames, allowRowLoss, await takenAway?.())
     if (ownRows !== undefined) own.set(runnable.version, await ownRows(after, applied.renames))
     if (losses.length > 0) {
       const standing = { original: before, earlier: renames, before: counts, after, renames: applied.renames }
@@ -88,20 +86,19 @@ export async function applySteps(
   return { touched: [...touched], renames, durations, own, rows: { before, after: new Map([...counts, ...created]) } }
 }
 
-/** Rows that a migration may take away, by folded name of the table: its own, and what Lockkeeper wrote about itself. */
-async function freeRows(db: Workspace, own: OwnRows): Promise<ReadonlyMap<string, number>> {
-  const rows = new Map(await countOwnRows(db, own))
+/**
+ * Rows that a migration may take away: those of its own that are as it had put them in, and what Lockkeeper wrote about itself.
+ * @returns what says how many of them it has taken, by folded name of the table
+ */
+async function watchFreeRows(db: Workspace, own: OwnRows): Promise<() => Promise<ReadonlyMap<string, number>>> {
+  const intact = await intactOwnRows(db, own)
   const entries = await countAuditEntries(db)
-  if (entries > 0) rows.set('audit_trail', (rows.get('audit_trail') ?? 0) + entries)
-  return rows
-}
-
-/** Of its own rows those that were still as it had put them in, and are gone now. */
-function takenAway(
-  before: ReadonlyMap<string, number>,
-  after: ReadonlyMap<string, number>,
-): ReadonlyMap<string, number> {
-  return new Map([...before].map(([table, rows]) => [table, rows - (after.get(table) ?? 0)]))
+  return async () => {
+    const gone = new Map(await countGone(db, intact))
+    const written = entries - (await countAuditEntries(db))
+    if (written > 0) gone.set('audit_trail', (gone.get('audit_trail') ?? 0) + written)
+    return gone
+  }
 }
 
 /** What was wrong before. */

@@ -255,6 +255,46 @@ describe('rows that the up itself put in', () => {
     pythonSql(place.database, `DELETE FROM names; DELETE FROM customers WHERE id = 1; ${change}`)
     expectRefused(await place.run(['rollback', '--steps', '1']), 65, culprit, '--allow-row-loss')
   })
+
+  test.each([
+    ['without a column', "DELETE FROM plans WHERE name LIKE 'mine%'; ALTER TABLE plans DROP COLUMN price;"],
+    [
+      'in a table that was rebuilt',
+      `CREATE TABLE new_plans (name TEXT PRIMARY KEY);
+       INSERT INTO new_plans SELECT name FROM plans WHERE name NOT LIKE 'mine%';
+       DROP TABLE plans;
+       ALTER TABLE new_plans RENAME TO plans;`,
+    ],
+    [
+      'in a table that was rebuilt without its key',
+      `CREATE TABLE new_plans AS SELECT * FROM plans WHERE name NOT LIKE 'mine%';
+       DROP TABLE plans;
+       ALTER TABLE new_plans RENAME TO plans;`,
+    ],
+  ])('let no others go in their stead while they are there %s', async (_, down) => {
+    const place = await shop()
+    place.migration(
+      'v002_plans',
+      '-- migrate:up\nCREATE TABLE plans (name TEXT PRIMARY KEY);\n-- migrate:down\nSELECT 1;',
+    )
+    place.migration(
+      'v003_prices',
+      `-- migrate:up
+       ALTER TABLE plans ADD COLUMN price;
+       INSERT INTO plans VALUES ('free', 0), ('paid', 9);
+       -- migrate:down
+       ${down}`,
+    )
+    expectOk(await place.run(['run']))
+    pythonSql(place.database, "INSERT INTO plans VALUES ('mine1', 1), ('mine2', 2)")
+    expectRefused(
+      await place.run(['rollback', '--steps', '1']),
+      65,
+      'plans had 4 rows and would have 2',
+      '--allow-row-loss',
+    )
+    expect(place.query('SELECT count(*) AS n FROM plans')).toEqual([{ n: 4 }])
+  })
 })
 
 test('a down that fails is named and undone, and what it should have undone stays applied', async () => {
