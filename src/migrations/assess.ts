@@ -85,7 +85,7 @@ export function pendingOf(
     migrations,
   )
   const pending = cutAt(assessment, migrations, to)
-  const problems = [...historyProblems(assessment, migrations, tolerated), ...haltProblems(assessment)]
+  const problems = [...historyProblems(assessment, migrations, tolerated), ...haltProblems(assessment, migrations)]
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
@@ -124,13 +124,20 @@ function* historyProblems(
   }
 }
 
-/** One that is half taken back is neither applied nor gone. */
-function* haltProblems({ bookkeeping }: Assessment): Generator<string> {
+/** One that is half taken back is neither applied nor gone; one that is half applied and has no file cannot be ended. */
+function* haltProblems({ bookkeeping }: Assessment, migrations: readonly Migration[]): Generator<string> {
+  const known = new Set(migrations.map(({ version }) => version))
   for (const row of bookkeeping.rows) {
     const progress = progressOf(row)
-    if (progress?.direction !== 'down') continue
+    if (progress === undefined) continue
     const { version } = row
-    yield `${version} is half taken back: its down, begun at ${progress.begunAt}, was stopped after ${progress.done} statements. Finish that first: lockkeeper rollback --version ${version}`
+    const { backup, begunAt, direction, done } = progress
+    if (direction === 'down')
+      yield `${version} is half taken back: its down, begun at ${begunAt}, was stopped after ${done} statements. Finish that first: lockkeeper rollback --version ${version}`
+    else if (done > 0 && !known.has(version)) {
+      const back = backup === null ? '' : `, or go back: lockkeeper restore --id ${backup}`
+      yield `${version}, begun at ${begunAt}, was stopped after ${done} statements, which are committed, and its file is gone. Put it back${back}`
+    }
   }
 }
 

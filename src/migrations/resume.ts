@@ -25,15 +25,20 @@ export function refuseToGoOn(assessment: Assessment): void {
   if (halted === undefined) return
   const { migration, progress } = halted
   refuseOtherBeginning(migration.version, migration.up, progress)
-  if (migration.directives.transaction && progress.done > 0)
-    throw new LockkeeperError(
-      'invalid',
-      `${migration.version}, begun at ${progress.begunAt}, was stopped after ${progress.done} statements, which are committed; now it asks for a transaction`,
-      {
-        hint: 'Nothing was touched. Put "-- transaction: off" back into the file, and it goes on with the next statement.',
-        details: { version: migration.version, done: progress.done },
-      },
-    )
+  refuseTransaction(migration.version, migration.directives.transaction, progress)
+}
+
+/** @throws LockkeeperError `invalid` where one that was stopped would run in a transaction now, which begins anew */
+export function refuseTransaction(version: string, transaction: boolean, { begunAt, done }: Progress): void {
+  if (!transaction || done === 0) return
+  throw new LockkeeperError(
+    'invalid',
+    `${version}, begun at ${begunAt}, was stopped after ${done} statements, which are committed; now it asks for a transaction`,
+    {
+      hint: 'Nothing was touched. Put "-- transaction: off" back into the file, and it goes on with the next statement.',
+      details: { version, done },
+    },
+  )
 }
 
 /** @throws LockkeeperError `invalid` where a migration that was stopped begins with other statements now */

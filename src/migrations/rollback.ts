@@ -5,7 +5,7 @@ import type { EventRow, MigrationRow } from './bookkeeping.ts'
 import type { Directives, Migration, Script } from './model.ts'
 import { compareVersions } from './order.ts'
 import { progressOf } from './progress.ts'
-import { refuseOtherBeginning } from './resume.ts'
+import { refuseOtherBeginning, refuseTransaction } from './resume.ts'
 import { split } from './split.ts'
 
 /** This one, everything after this one, so many, or these. */
@@ -124,7 +124,10 @@ function downOf(row: MigrationRow, migrations: readonly Migration[], backup: str
   const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
   const down = (file: string, script: Script): Down => {
     const progress = progressOf(row)
-    if (progress !== undefined) refuseOtherBeginning(`the down of ${version}`, script, progress)
+    if (progress !== undefined) {
+      refuseOtherBeginning(`the down of ${version}`, script, progress)
+      refuseTransaction(`the down of ${version}`, transaction, progress)
+    }
     return {
       row,
       directives: { transaction, foreignKeys },

@@ -1,4 +1,6 @@
 /** Migrations that commit by themselves (`transaction: off`): stopped in the middle, mended, gone on with. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused, messagesOf } from '../support/cli.ts'
 import { pythonSql } from '../support/peers.ts'
@@ -71,6 +73,15 @@ describe('a statement that fails', () => {
     const before = [traceOf(place.volume), traceOf(place.repository)]
     expectRefused(await place.run(['run']), 65, 'v002_alone', culprit)
     expect([traceOf(place.volume), traceOf(place.repository)]).toEqual(before)
+  })
+
+  test('is not gone on from, nor begun anew, under another name', async () => {
+    const place = await stopped()
+    rmSync(join(place.migrations, 'v002_alone.sql'))
+    place.migration('v003_other', off("INSERT INTO customers VALUES (5, 'Radia');"))
+    const before = traceOf(place.volume)
+    expectRefused(await place.run(['run']), 65, 'v002_alone', 'its file is gone', place.backups()[0] ?? 'a backup')
+    expect(traceOf(place.volume)).toEqual(before)
   })
 })
 
@@ -164,6 +175,21 @@ describe('a down that commits by itself and fails', () => {
     ])
     expectOk(await place.run(['run']))
     expect(Object.keys(applicationOf(place.database).rows)).toEqual(['baskets', 'carts', 'customers', 'orders'])
+  })
+
+  test('is not gone on from where it is to run in a transaction now, which would begin anew', async () => {
+    const place = await shop()
+    const text = off('SELECT 1;', 'UPDATE orders SET customer_id = customer_id % 2 + 1;\nSELECT 2;')
+    place.migration('v002_alone', text.replace('SELECT 2', 'DROP TABLE nowhere'))
+    expectOk(await place.run(['run']))
+    expectRefused(await place.run(['rollback', '--steps', '1']), 1, 'nowhere')
+    const before = applicationOf(place.database)
+    place.migration('v002_alone', text.replace('-- transaction: off\n', ''))
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'the down of v002_alone', 'transaction: off')
+    expect(applicationOf(place.database)).toEqual(before)
+    place.migration('v002_alone', text)
+    expectOk(await place.run(['rollback', '--steps', '1']))
+    expect(applicationOf(place.database)).toEqual(before)
   })
 })
 
