@@ -10,6 +10,7 @@ import { type Marks, readMarks } from './marks.ts'
 import { listPins } from './pins.ts'
 import type { Repository } from './repository.ts'
 import { type Retention, type RetentionFacts, type RetentionPolicy, retain } from './retention.ts'
+import { newestMarks } from './sweep.ts'
 
 /** What is kept in memory of a manifest. */
 export interface Surveyed extends Names {
@@ -47,16 +48,30 @@ export async function survey(repository: Repository, signal?: AbortSignal): Prom
   const pins = await listPins(repository)
   const known = found.map(({ manifest: { chunks, id } }) => ({ chunks, id }))
   await content.readLists(known, signal)
+  const damaged = newestMarks(marks, content, ({ reason }) => reason === 'damaged')
   const backups = new Map<string, Surveyed>()
   for (const backup of found) {
     const { chunks, database, id } = backup.manifest
     const flaw = await content.flawOf(backup.manifest)
     // Another prune may have removed it meanwhile, and what it named.
     if (flaw !== undefined && (await repository.store.head(manifestKey(id))) === undefined) continue
-    const own = ownFacts(backup.manifest, flaw)
+    const own = ownFacts(backup.manifest, flaw ?? knownDamage(backup, content, damaged))
     backups.set(id, { id, chunks, own, facts: withOthers(own, backup, pins), bytes: database.bytes })
   }
   return { marks, content, intents, backups, problems }
+}
+
+/**
+ * An object with wrong bytes spoils every backup that names it, though only one of them was verified. A later verification
+ * that found a backup good has the last word on it: somebody has put the right bytes back.
+ */
+function knownDamage({ check, checked, manifest }: Backup, content: Content, damaged: ReadonlyMap<number, number>) {
+  if (damaged.size === 0) return undefined
+  const good = checked === 'good' && check !== undefined ? check.time.getTime() : Number.NEGATIVE_INFINITY
+  for (const position of content.namedBy(manifest))
+    if ((damaged.get(position) ?? Number.NEGATIVE_INFINITY) > good)
+      return `${content.keys[position]}: was found damaged`
+  return undefined
 }
 
 /** What retention wants to know of a backup, whose objects nobody looked for. */

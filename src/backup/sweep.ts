@@ -71,7 +71,7 @@ export function planSweep(
 }
 
 /** When each object was last marked, by position. */
-function newestMarks(
+export function newestMarks(
   marks: readonly Marks[],
   content: Content,
   counts: (marks: Marks) => boolean = () => true,

@@ -281,6 +281,30 @@ describe('never removed is', () => {
     await recordCheck(test.repository, check(test.ids[2] ?? '', 'bad'))
     expect((await pruneNow(test)).removed).toEqual([test.ids[0]])
   })
+
+  it('the last one that does not need what a verification of another found damaged', async () => {
+    const test = await freshRepository()
+    const [alone = ''] = versionsOf(test, 1)
+    const { id: whole } = await backup(test, alone)
+    const before = new Set(contentOf(test))
+    const [second = '', third = ''] = versionsOf(test, 2)
+    const { id: sharing } = await backup(test, second)
+    const ofSecond = contentOf(test).filter(key => !before.has(key))
+    const { id: newest, manifest } = await backup(test, third)
+    const names = readFileSync(join(test.root, manifest.chunks.lists[0] ?? ''), 'utf8')
+    const shared = ofSecond.find(key => names.includes(key)) ?? ''
+    writeFileSync(join(test.root, shared), 'rotten')
+    await mark(test.repository, 'damaged', [shared], by)
+    await recordCheck(test.repository, check(newest, 'bad'))
+    const { backups } = await pruneNow(test)
+    expect(backups.find(({ id }) => id === whole)).toMatchObject({ keep: true })
+    expect(backups.find(({ id }) => id === sharing)?.reasons).toContain(`${shared}: was found damaged`)
+    expect(await refusal(Promise.resolve().then(() => expectWhole(test)))).toMatchObject({ code: 'invalid' })
+    // Put right, and verified since.
+    const at = new Date(Date.now() + 1000).toISOString()
+    await recordCheck(test.repository, { ...check(newest, 'good'), at })
+    expect((await pruneNow(test)).removed).toEqual([whole])
+  })
 })
 
 describe('a store that does not delete', () => {

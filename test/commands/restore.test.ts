@@ -180,6 +180,15 @@ describe('--to', () => {
     }
     expectRefused(await place.run(['restore', '--latest', '--to', place.database]), 64, place.database)
   })
+
+  test('refuses a path beside which the log of a database that was is left: it would change what is restored', async () => {
+    const { place } = await shopOfThreeBackups()
+    const target = join(place.folder, 'gone.db')
+    writeFileSync(`${target}-wal`, 'frames')
+    expectRefused(await place.run(['restore', '--latest', '--to', target]), 65, `${target}-wal`)
+    expect(existsSync(target)).toBe(false)
+    expect(readFileSync(`${target}-wal`, 'utf8')).toBe('frames')
+  })
 })
 
 describe('a database that is damaged', () => {

@@ -4,6 +4,7 @@ import { copyFile, link, lstat, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Selection } from '../../backup/select.ts'
 import { setHeaderMode } from '../../database/header-mode.ts'
+import { sizeOfDatabase } from '../../database/location.ts'
 import { explainSystemError, LockkeeperError, systemCode } from '../../errors.ts'
 import type { JobOptions } from '../options.ts'
 import { inPrivateFolder } from '../private-folder.ts'
@@ -33,7 +34,8 @@ export interface RestoredBeside {
 /**
  * The bytes of the backup, under a name that appears when they are complete. One of a damaged database, asked for by its
  * id, comes as it is.
- * @throws LockkeeperError `usage` when something is there, `missing`, `invalid`, `io`, `storage`
+ * @throws LockkeeperError `usage` when something is there, `invalid` when a log or a journal of a database that was is, and
+ * as `restore`
  */
 export async function restoreBeside(options: RestoreBesideOptions): Promise<RestoredBeside> {
   const { database, listener, repository: settings, selection, signal } = options
@@ -89,4 +91,6 @@ async function refuseExisting(path: string): Promise<void> {
     throw new LockkeeperError('usage', `${path} is there already`, {
       hint: '--to takes the name of a file that is not there yet.',
     })
+  // SQLite would take them for the new file's, and change its content by them.
+  await sizeOfDatabase(path)
 }
