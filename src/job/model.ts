@@ -28,8 +28,11 @@ export interface Change {
   /** False: its only step commits by itself. */
   readonly transaction: boolean
   readonly foreignKeys: boolean
-  /** What the schema has to be afterwards. Asked for once the steps have run, so that what fails is their failure. */
-  readonly expected: () => Promise<Schema>
+  /**
+   * What the schema has to be afterwards. Asked for once the steps have run, so that what fails is their failure.
+   * Undefined: nobody here knows, and a later change ends where somebody does.
+   */
+  readonly expected: () => Promise<Schema | undefined>
   readonly fromLevel: string | null
   readonly toLevel: string | null
 }

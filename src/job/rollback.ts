@@ -77,10 +77,14 @@ export async function* planBack(
   { allowRowLoss, signal }: Pick<RollbackOptions, 'allowRowLoss' | 'signal'>,
 ): AsyncGenerator<Change> {
   const left = new Set(applied)
-  for (const group of groupsOf(downs)) {
+  const known = new Set(migrations.map(({ version }) => version))
+  const groups = groupsOf(downs)
+  for (const group of groups) {
     const fromLevel = levelOf(left)
     for (const { row } of group) left.delete(row.version)
     const described = migrations.filter(({ version }) => left.has(version))
+    // What a newer image has done and is taken back only by a later group, no file here describes.
+    const isBetween = group !== groups.at(-1) && [...left].some(version => !known.has(version))
     yield {
       action: 'rollback',
       steps: group.map(({ row, runnable }) => ({
@@ -92,7 +96,7 @@ export async function* planBack(
       })),
       transaction: group[0]?.directives.transaction ?? true,
       foreignKeys: group[0]?.directives.foreignKeys ?? false,
-      expected: () => expectedSchema(described, { signal }),
+      expected: async () => (isBetween ? undefined : expectedSchema(described, { signal })),
       fromLevel,
       toLevel: levelOf(left),
     }

@@ -123,7 +123,11 @@ export async function validate(
   const unresolved = [...(await findUnresolved(db))]
     .filter(([key]) => !known.unresolved.has(key))
     .map(([, found]) => found)
-  const drift = await checkDrift(db, await change.expected(), bookkeepingTables(context), context.drift)
+  const expected = await change.expected()
+  const drift =
+    expected === undefined
+      ? { findings: [], drifted: true }
+      : await checkDrift(db, expected, bookkeepingTables(context), context.drift)
   const wrong = failures([...unresolved, ...drift.findings])
   if (wrong.length > 0)
     throw new LockkeeperError('invalid', `the database would not be valid after the change:\n${listFindings(wrong)}`, {
@@ -133,7 +137,7 @@ export async function validate(
   context.listener({
     kind: 'step',
     step: 'validate',
-    message: `schema as the migrations describe it; ${touched.length} touched tables sound`,
+    message: `${expected === undefined ? 'schema not known to this image' : 'schema as the migrations describe it'}; ${touched.length} touched tables sound`,
     milliseconds: performance.now() - start,
   })
   return { warnings: [...flaws, ...unresolved, ...drift.findings], drifted: drift.drifted }

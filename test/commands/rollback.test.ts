@@ -117,6 +117,23 @@ describe('goes back', () => {
     expect(tablesOf(place)).toEqual(['carts', 'customers', 'orders'])
     expect((await place.run(['run'])).stdout).toContain('Nothing to do: the database is at v002_carts')
   })
+
+  test.each(['-- transaction: off', '-- foreign_keys: on'])(
+    'by an older image that knows none of them, where one needs a transaction of its own (%s)',
+    async directive => {
+      const place = await shop()
+      const before = applicationOf(place.database)
+      const column = (name: string) =>
+        `-- migrate:up\nALTER TABLE orders ADD COLUMN ${name};\n-- migrate:down\nALTER TABLE orders DROP COLUMN ${name};\n`
+      place.migration('v002_price', column('price'))
+      place.migration('v003_weight', `${directive}\n${column('weight')}`)
+      expectOk(await place.run(['run']))
+      for (const version of ['v002_price', 'v003_weight']) rmSync(join(place.migrations, `${version}.sql`))
+      expectOk(await place.run(['run', '--on-newer-schema', 'rollback']))
+      expect(applicationOf(place.database)).toEqual(before)
+      expect((await place.run(['run'])).stdout).toContain('Nothing to do: the database is at v001_shop')
+    },
+  )
 })
 
 describe('is refused, and nothing is touched', () => {
