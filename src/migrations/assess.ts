@@ -85,7 +85,10 @@ export function pendingOf(
     migrations,
   )
   const pending = cutAt(assessment, migrations, to)
-  const problems = [...historyProblems(assessment, migrations, tolerated), ...haltProblems(assessment, migrations)]
+  const problems = [
+    ...historyProblems(assessment, migrations, tolerated),
+    ...haltProblems(assessment, migrations, tolerated),
+  ]
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
@@ -125,12 +128,16 @@ function* historyProblems(
 }
 
 /** One that is half taken back is neither applied nor gone; one that is half applied and has no file cannot be ended. */
-function* haltProblems({ bookkeeping }: Assessment, migrations: readonly Migration[]): Generator<string> {
+function* haltProblems(
+  { bookkeeping }: Assessment,
+  migrations: readonly Migration[],
+  tolerated: ReadonlySet<string>,
+): Generator<string> {
   const known = new Set(migrations.map(({ version }) => version))
   for (const row of bookkeeping.rows) {
     const progress = progressOf(row)
-    if (progress === undefined) continue
     const { version } = row
+    if (progress === undefined || tolerated.has(version)) continue
     const { backup, begunAt, direction, done } = progress
     if (direction === 'down')
       yield `${version} is half taken back: its down, begun at ${begunAt}, was stopped after ${done} statements. Finish that first: lockkeeper rollback --version ${version}`

@@ -30,7 +30,11 @@ export async function judgeNewer(
 ): Promise<Newer> {
   const backups = backupsBefore(await readEvents(connection))
   const facts: Facts = { assessment, migrations, beyond, backup: backups.get(beyond[0]?.version ?? '') ?? null }
-  const halfway = beyond.find(row => progressOf(row) !== undefined)
+  const halfway = beyond.find(row => {
+    const progress = progressOf(row)
+    // A taking back that was stopped is gone on with.
+    return progress !== undefined && (policy !== 'rollback' || progress.direction === 'up')
+  })
   if (halfway !== undefined) throw refusal(facts, `; ${halfway.version} was stopped in the middle`)
   if (policy === 'allow') return allow(facts)
   if (policy === 'rollback') return { takeBack: waysBack(facts, backups), warnings: [] }

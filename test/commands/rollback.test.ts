@@ -134,6 +134,23 @@ describe('goes back', () => {
       expect((await place.run(['run'])).stdout).toContain('Nothing to do: the database is at v001_shop')
     },
   )
+
+  test('by an older image that goes on where it was stopped before', async () => {
+    const place = await shop()
+    const before = applicationOf(place.database)
+    place.migration(
+      'v002_price',
+      '-- transaction: off\n-- migrate:up\nALTER TABLE orders ADD COLUMN price;\n-- migrate:down\nALTER TABLE orders DROP COLUMN price;\nDROP TABLE nowhere;',
+    )
+    expectOk(await place.run(['run']))
+    rmSync(join(place.migrations, 'v002_price.sql'))
+    expectRefused(await place.run(['run', '--on-newer-schema', 'rollback']), 1, 'nowhere')
+    for (const policy of ['fail', 'allow'])
+      expectRefused(await place.run(['run', '--on-newer-schema', policy]), 76, 'v002_price was stopped in the middle')
+    pythonSql(place.database, 'CREATE TABLE nowhere (n)')
+    expectOk(await place.run(['run', '--on-newer-schema', 'rollback']))
+    expect(applicationOf(place.database)).toEqual(before)
+  })
 })
 
 describe('is refused, and nothing is touched', () => {
