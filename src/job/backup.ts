@@ -6,7 +6,7 @@ import { DatabaseProcess } from '../database/child-process.ts'
 import type { Connection } from '../database/connection.ts'
 import { isDamaged } from '../database/explain.ts'
 import { holdStill, LogTooLarge, watchLog } from '../database/held.ts'
-import { fileUri, type Header, inspectFile } from '../database/location.ts'
+import { fileIdentity, fileUri, type Header, inspectFile } from '../database/location.ts'
 import { copySnapshot } from '../database/snapshot.ts'
 import { LockkeeperError } from '../errors.ts'
 import { formatBytes } from '../units.ts'
@@ -40,10 +40,11 @@ export async function backUp(options: BackupJobOptions): Promise<BackupResult> {
       },
     )
   const { header } = presence
-  const store: Store = async (connection, file, inProcess, aborting) => {
+  const store: Store = async (connection, file, inProcess, aborting, identity) => {
     const described = await describe(connection, header)
     return withRepository(settings, database, { create: true }, repository =>
       save(repository, file, connection, described, {
+        identity,
         inProcess,
         tiers,
         actor,
@@ -65,6 +66,7 @@ type Store = (
   file: string,
   inProcess: boolean,
   signal: AbortSignal | undefined,
+  identity?: string,
 ) => Promise<BackupResult>
 
 /** Where it can be: no room is needed, and nobody waits. Undefined: it cannot, or not any longer. */
@@ -74,6 +76,7 @@ async function storeHeld(
   { listener, lockTimeout, signal, viewInProcess = false }: BackupJobOptions,
   store: Store,
 ): Promise<BackupResult | undefined> {
+  const identity = await fileIdentity(database)
   const held = await step(listener, 'look', async () => {
     const value = await holdStill(database, { lockTimeout, ...(signal === undefined ? {} : { signal }) })
     const size = formatBytes(bytes)
@@ -87,7 +90,7 @@ async function storeHeld(
   })
   if (held === undefined) return undefined
   try {
-    return await watchLog(database, signal, aborting => store(held, database, viewInProcess, aborting))
+    return await watchLog(database, signal, aborting => store(held, database, viewInProcess, aborting, identity))
   } catch (error) {
     if (!(error instanceof LogTooLarge) || signal?.aborted === true) throw error
     listener({ kind: 'note', step: 'backup', message: `${error.message}: it is let go and copied instead` })

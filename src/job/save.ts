@@ -7,7 +7,7 @@ import { openRepository, type Repository } from '../backup/repository.ts'
 import { readElsewhere } from '../database/bytes.ts'
 import type { Connection } from '../database/connection.ts'
 import { explainSqliteError } from '../database/explain.ts'
-import { type Header, realDatabasePath } from '../database/location.ts'
+import { fileIdentity, type Header, realDatabasePath } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
 import { levelOf } from '../migrations/assess.ts'
 import { type Actor, appliedVersions, bookkeepingTables, readBookkeeping } from '../migrations/bookkeeping.ts'
@@ -63,6 +63,8 @@ export interface SaveOptions {
   readonly signal?: AbortSignal
   /** See `JobOptions.viewInProcess`; true for a private copy. Default false. */
   readonly inProcess?: boolean
+  /** See `fileIdentity`: of the file that is held. Default: nobody can put another in its place. */
+  readonly identity?: string | undefined
   /** Why the database is known to be damaged. Default: that is looked for. */
   readonly damaged?: string
 }
@@ -129,7 +131,13 @@ export async function save(
     tables,
   }
   // The process that holds the lock answers as long as it lives; nothing is asked that a damaged file could not answer.
-  const confirm = () => connection.exec('')
+  const confirm = async () => {
+    await connection.exec('')
+    if (options.identity === undefined || (await fileIdentity(file)) === options.identity) return
+    throw new LockkeeperError('busy', `the file at ${file} was replaced while it was backed up`, {
+      hint: 'There is no backup of it. Find out what moved or replaced it, then run again.',
+    })
+  }
   const reader = inProcess ? undefined : readElsewhere(file, signal)
   const result = await createBackup(repository, file, facts, {
     ...(signal === undefined ? {} : { signal }),
@@ -218,9 +226,11 @@ export async function wayBack(db: Connection, options: JobOptions, tier: Tier): 
     listener({ kind: 'warning', step: 'backup', message: 'no backup, as told: there will be no way back' })
     return null
   }
+  const identity = await fileIdentity(database)
   const described = await describeDatabase(db)
   return withRepository(settings, database, { create: true }, async repository => {
     const { id, manifest } = await save(repository, database, db, described, {
+      identity,
       inProcess: viewInProcess,
       tiers: [tier],
       actor,

@@ -1,9 +1,9 @@
 /** `backup` and `backups`. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused } from '../support/cli.ts'
-import { pythonSql } from '../support/peers.ts'
+import { hold, pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
 import { newPlace, traceOf } from '../support/workplace.ts'
 
@@ -117,4 +117,18 @@ test('a repository says in one file what it is', async () => {
     databaseName: 'app.db',
     chunkSize: 2 ** 20,
   })
+})
+
+test('of a file that is replaced meanwhile there is none', async () => {
+  const place = await shop({ mode: 'wal' })
+  const holder = await hold(place.database, "INSERT INTO customers VALUES (59, 'seen')")
+  copyFileSync(place.database, `${place.database}.new`)
+  const running = place.start(['backup'])
+  await running.shows('is held still')
+  running.process.kill('SIGSTOP')
+  renameSync(`${place.database}.new`, place.database)
+  running.process.kill('SIGCONT')
+  expectRefused(await running.done, 75, 'was replaced while it was backed up')
+  expect(place.backups()).toEqual([])
+  await holder.kill()
 })
