@@ -134,7 +134,7 @@ describe('in a database without a record', () => {
       succeeded: false,
       fingerprint: null,
     })
-    expect(bookkeepingTables(found)).toEqual(['schema_migrations', 'schema_migration_events'])
+    expect(bookkeepingTables(found)).toEqual(['schema_migrations', 'schema_migration_events', 'lockkeeper_restores'])
   })
 
   it('a table of versions alone is enough', async () => {
