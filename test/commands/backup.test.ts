@@ -78,7 +78,7 @@ describe('backups', () => {
     }
     const text = (await place.run(['backups'])).stdout
     expect(text).toMatch(
-      /^age +tier +size +new +level +verified +id\n.* monthly .*\n.* daily +28\.0 KiB .* v001_shop +- +00000001-/,
+      /^age +tier +size +new +level +verified +id +kept\n.* monthly .*\n.* daily +28\.0 KiB .* v001_shop +- +00000001-/,
     )
     expect(text).toMatch(/2 backups in file:\/\/.*\.\n$/)
     const { backups, problems } = JSON.parse((await place.run(['backups', '--json'])).stdout)
