@@ -17,6 +17,7 @@ import { patience } from '../environment/ask.ts'
 import { keys, read } from '../storage/contents.ts'
 import { type S3Server, startS3Server } from '../storage/s3-servers.ts'
 import { factsWith } from './observed.ts'
+import { pruneNow } from './pruning.ts'
 import { by, change, freshFolder, freshRepository, integrityCheck, makeDatabase, refusal, sha256Of } from './support.ts'
 
 const servers: S3Server[] = []
@@ -81,7 +82,49 @@ describe.each([0, 1])('a bucket of server %i', which => {
   )
 })
 
+describe.each([0, 1])('a prune in a bucket of server %i', which => {
+  it.each(['plain', 'versioned', 'GOVERNANCE', 'COMPLIANCE'] as const)(
+    'that is %s removes backups and what only they used, and the next backup is whole',
+    async kind => {
+      const { bucket, options } = servers[which]!
+      const store = await s3Store(`s3://${await bucket(kind)}/app`, options)
+      const repository = await openRepository(store, { databaseName: 'app', create: true, chunkSize })
+      const folder = await freshFolder()
+      await expectToWork(repository, folder)
+      const before = (await keys(store, 'chunks/')).length
+      expect(await pruneNow({ repository })).toMatchObject({ refused: undefined, removed: [expect.any(String)] })
+      const { deleted, refused } = await pruneNow({ repository })
+      expect(refused).toBeUndefined()
+      expect(deleted.objects).toBeGreaterThan(1)
+      expect((await keys(store, 'chunks/')).length).toBeLessThan(before)
+      const database = join(folder, 'app.db')
+      const [latest] = (await listBackups(repository)).backups
+      expect(latest?.manifest.database.sha256).toBe(sha256Of(database))
+      // What was deleted is stored again under another name, while a late delete could still hit the old one.
+      change(database, "UPDATE visits SET note = 'once more' WHERE id = 51")
+      await createBackup(repository, database, factsWith())
+      await expectGood(repository, folder, [latest?.manifest.database.sha256 ?? '', sha256Of(database)])
+      await store.close()
+    },
+  )
+})
+
 describe('a user', () => {
+  it('who may not delete prunes nothing, hears which permission is missing, and loses nothing', async () => {
+    const { bucket, options, user } = servers[0]!
+    const name = await bucket()
+    const credentials = await user(name, ['s3:GetObject', 's3:PutObject', 's3:ListBucket'])
+    const store = await s3Store(`s3://${name}/app`, { ...options, credentials })
+    const repository = await openRepository(store, { databaseName: 'app', create: true, chunkSize })
+    await expectToWork(repository, await freshFolder())
+    const before = await keys(store, 'backups/')
+    const { refused, removed } = await pruneNow({ repository })
+    expect(refused).toMatchObject({ code: 'denied', message: expect.stringContaining('s3:DeleteObject') })
+    expect(removed).toEqual([])
+    expect(await keys(store, 'backups/')).toEqual(before)
+    await store.close()
+  })
+
   it('who may not delete makes backups, and says of what is left that it is over', async () => {
     const { bucket, options, user } = servers[0]!
     const name = await bucket()
