@@ -83,12 +83,20 @@ export async function listBackups(repository: Repository): Promise<Catalog> {
   const listing = await listNames(repository)
   const problems = [...listing.problems]
   const backups: Backup[] = []
-  for await (const read of inOrder(listing.backups, manifestsAtOnce, listed => readBackup(repository, listed))) {
-    if (read === undefined) continue
+  for await (const read of readBackups(repository, listing)) {
     if ('manifest' in read) backups.push(read)
     else problems.push(read)
   }
   return { backups, problems }
+}
+
+/** The backups of a listing with their manifests, newest last, or what is wrong with one; those that are gone are left out. */
+export async function* readBackups(
+  repository: Repository,
+  { backups }: Listing,
+): AsyncGenerator<Backup | CatalogProblem, void> {
+  for await (const read of inOrder(backups, manifestsAtOnce, listed => readBackup(repository, listed)))
+    if (read !== undefined) yield read
 }
 
 /** A backup with its manifest, what is wrong with that, or undefined when it is gone; rejects only when the store does. */

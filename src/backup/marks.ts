@@ -25,8 +25,10 @@ export interface Marks {
   readonly objects: readonly string[]
 }
 
-/** Objects that one file of marks names at most: it stays well below the largest size that is read. */
-const objectsInFile = 100_000
+/** Objects that one file of marks names: 1 MB, so that whoever reads all marks needs little memory at once... */
+const objectsInFile = 10_000
+/** ...and that one may name. */
+const mostInFile = 100_000
 
 const filesAtOnce = 8
 
@@ -78,8 +80,15 @@ async function read(repository: Repository, { key, modified }: ObjectInfo): Prom
     stored: modified,
     at: fields.field('at').moment(),
     reason: fields.field('reason').oneOf(['unused', 'damaged'] as const),
-    objects: fields.field('objects').array(objectsInFile).map(readKey),
+    objects: fields.field('objects').array(mostInFile).map(readKey),
   }
+}
+
+/** Keys of all files of marks: one listing, nothing is read. */
+export async function marksThere({ store }: Repository): Promise<Set<string>> {
+  const keys = new Set<string>()
+  for await (const { key } of store.list(folder)) keys.add(key)
+  return keys
 }
 
 /** Those marked objects that `concerns` is true of. */

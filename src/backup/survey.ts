@@ -1,6 +1,6 @@
 /** Everything that a prune has to know before it decides: what is stored, who may need it, and what is known of it. */
 
-import { type Backup, type CatalogProblem, listBackups, listNames, readBackup } from './catalog.ts'
+import { type Backup, type CatalogProblem, listNames, readBackup, readBackups } from './catalog.ts'
 import { inOrder } from './concurrency.ts'
 import { Content, type Names } from './content.ts'
 import { manifestKey } from './format.ts'
@@ -44,19 +44,35 @@ export async function survey(repository: Repository, signal?: AbortSignal): Prom
   const content = await Content.list(repository, signal)
   const intents = await readIntents(repository)
   signal?.throwIfAborted()
-  const { backups: found, problems } = await listBackups(repository)
+  const listing = await listNames(repository)
+  const problems = [...listing.problems]
+  const found: (Pick<Surveyed, 'id' | 'chunks' | 'own' | 'bytes'> & { readonly listed: Checked })[] = []
+  for await (const read of readBackups(repository, listing)) {
+    signal?.throwIfAborted()
+    if (!('manifest' in read)) problems.push(read)
+    else {
+      // Not the whole manifest: there may be ten thousand.
+      const { manifest, ...listed } = read
+      found.push({
+        id: read.id,
+        chunks: manifest.chunks,
+        own: ownFacts(manifest),
+        bytes: manifest.database.bytes,
+        listed,
+      })
+    }
+  }
   const pins = await listPins(repository)
-  const known = found.map(({ manifest: { chunks, id } }) => ({ chunks, id }))
-  await content.readLists(known, signal)
+  await content.readLists(found, signal)
   const damaged = newestMarks(marks, content, ({ reason }) => reason === 'damaged')
   const backups = new Map<string, Surveyed>()
-  for (const backup of found) {
-    const { chunks, database, id } = backup.manifest
-    const flaw = await content.flawOf(backup.manifest)
+  for (const { listed, ...known } of found) {
+    const incomplete = await content.flawOf(known)
     // Another prune may have removed it meanwhile, and what it named.
-    if (flaw !== undefined && (await repository.store.head(manifestKey(id))) === undefined) continue
-    const own = ownFacts(backup.manifest, flaw ?? knownDamage(backup, content, damaged))
-    backups.set(id, { id, chunks, own, facts: withOthers(own, backup, pins), bytes: database.bytes })
+    if (incomplete !== undefined && (await repository.store.head(manifestKey(known.id))) === undefined) continue
+    const flaw = known.own.flaw ?? incomplete ?? knownDamage(known, listed, content, damaged)
+    const own = { ...known.own, flaw }
+    backups.set(known.id, { ...known, own, facts: withOthers(own, listed, pins) })
   }
   return { marks, content, intents, backups, problems }
 }
@@ -65,10 +81,15 @@ export async function survey(repository: Repository, signal?: AbortSignal): Prom
  * An object with wrong bytes spoils every backup that names it, though only one of them was verified. A later verification
  * that found a backup good has the last word on it: somebody has put the right bytes back.
  */
-function knownDamage({ check, checked, manifest }: Backup, content: Content, damaged: ReadonlyMap<number, number>) {
+function knownDamage(
+  names: Names,
+  { check, checked }: Checked,
+  content: Content,
+  damaged: ReadonlyMap<number, number>,
+): string | undefined {
   if (damaged.size === 0) return undefined
   const good = checked === 'good' && check !== undefined ? check.time.getTime() : Number.NEGATIVE_INFINITY
-  for (const position of content.namedBy(manifest))
+  for (const position of content.namedBy(names))
     if ((damaged.get(position) ?? Number.NEGATIVE_INFINITY) > good)
       return `${content.keys[position]}: was found damaged`
   return undefined
@@ -79,14 +100,16 @@ export function factsOf(backup: Backup, pins: ReadonlyMap<string, unknown>): Ret
   return withOthers(ownFacts(backup.manifest), backup, pins)
 }
 
-function ownFacts({ createdAt, damaged, id, schema, sequence, tiers }: Manifest, incomplete?: string): OwnFacts {
-  const flaw = damaged === false ? incomplete : `the database was damaged: ${damaged.reason}`
+function ownFacts({ createdAt, damaged, id, schema, sequence, tiers }: Manifest): OwnFacts {
+  const flaw = damaged === false ? undefined : `the database was damaged: ${damaged.reason}`
   return { id, sequence, createdAt: Date.parse(createdAt), tiers, level: schema.level, flaw }
 }
 
+type Checked = Pick<Backup, 'id' | 'check' | 'checked'>
+
 function withOthers(
   own: OwnFacts,
-  { check, checked, id }: Pick<Backup, 'id' | 'check' | 'checked'>,
+  { check, checked, id }: Checked,
   pins: ReadonlyMap<string, unknown>,
 ): RetentionFacts {
   const bad = checked === 'bad' ? `a ${check?.kind ?? 'verification'} found it bad` : undefined

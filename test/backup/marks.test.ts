@@ -49,9 +49,9 @@ describe('marks', () => {
 
   it('of very many objects are several', async () => {
     const { repository } = await freshRepository()
-    const objects = Array.from({ length: 100_001 }, (_, i) => chunkKey(i.toString(16).padStart(64, '0')))
-    expect((await mark(repository, 'unused', objects, by)).length).toBe(2)
-    expect((await markedObjects(repository, () => true)).size).toBe(100_001)
+    const objects = Array.from({ length: 20_001 }, (_, i) => chunkKey(i.toString(16).padStart(64, '0')))
+    expect((await mark(repository, 'unused', objects, by)).length).toBe(3)
+    expect((await markedObjects(repository, () => true)).size).toBe(20_001)
   })
 
   const good = (repository: { id: string }) => ({
