@@ -1,7 +1,7 @@
 /** What the tests of pruning need: files that share chunks, a prune with few words, and a look at what is left. */
 
 import { randomBytes } from 'node:crypto'
-import { readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { type Dirent, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { fetchBackup } from '../../src/backup/fetch.ts'
@@ -57,11 +57,27 @@ export function contentOf({ root }: Pick<TestRepository, 'root'>): string[] {
 
 /** Objects that are stored in these folders, in order. */
 export function keysIn(root: string, ...folders: string[]): string[] {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile())
-    .map(entry => join(entry.parentPath, entry.name).slice(root.length + 1))
+  return filesBelow(root)
+    .map(path => path.slice(root.length + 1))
     .filter(key => folders.some(folder => key.startsWith(folder)))
     .sort()
+}
+
+/** A prune may be at work, and folders go with the last object in them. */
+function filesBelow(folder: string): string[] {
+  return entriesOf(folder).flatMap(entry => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : []
+  })
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** Makes objects older, for the clock of the store. */

@@ -34,7 +34,7 @@ describe('verify', () => {
     expect(ran.stdout).toMatch(new RegExp(`good +${newest} +integrity_check in the sandbox`))
     expect(ran.stdout).toContain(`The backup ${newest} is good.`)
     expect(messagesOf(ran, 'verify')).toEqual([expect.stringMatching(/is good: 1 chunk fetched, integrity_check in/)])
-    expect((await place.run(['backups'])).stdout).toMatch(new RegExp(` good, .* ago .*${newest}\n.* - .*${older}`))
+    expect((await place.run(['backups'])).stdout).toMatch(new RegExp(` good, .* ago .*${newest}.*\n.* - .*${older}`))
     expect(objects(place, 'checks')).toEqual([
       expect.stringMatching(new RegExp(`^checks/${newest}/\\d{8}T\\d{6}Z-verification-good.json$`)),
     ])

@@ -27,9 +27,9 @@ describe('of a migration in a transaction is left out', () => {
   it('each of them wherever it stands, with its line', () => {
     const text = 'BEGIN;\nSELECT 1;\nCOMMIT; PRAGMA foreign_keys=OFF; BEGIN;\nSELECT 2;\n-- no end\n'
     const { steps, leftOut } = programOf(text, 10, true)
-    expect(steps).toEqual([
-      { sql: 'SELECT 1;', line: 11 },
-      { sql: 'SELECT 2;', line: 13 },
+    expect(steps).toMatchObject([
+      { sql: 'SELECT 1;', line: 11, statement: 1 },
+      { sql: 'SELECT 2;', line: 13, statement: 5 },
     ])
     expect(leftOut.map(({ sql, line }) => [line, sql])).toEqual([
       [10, 'BEGIN;'],
