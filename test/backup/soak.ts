@@ -105,6 +105,15 @@ async function look(
   return named
 }
 
+/** The folder goes with its last file. */
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
 interface Work {
   readonly root: string
   readonly folder: string
@@ -167,16 +176,11 @@ class Hand {
   /** What the dead announced is three days old: it would hold up all the others for as long. */
   #forgetIntents(name: string): void {
     const { root } = this.#work
-    const theirs = keysIn(root, 'intents/').filter(key => {
+    const folder = join(root, 'intents')
+    for (const file of filesIn(folder)) {
       try {
-        return `${JSON.parse(readFileSync(join(root, key), 'utf8')).by?.host}-`.startsWith(`${name}-`)
-      } catch {
-        return false
-      }
-    })
-    for (const key of theirs) {
-      try {
-        age({ root }, [key], 4 * days)
+        const intent = JSON.parse(readFileSync(join(folder, file), 'utf8'))
+        if (`${intent.by?.host}-`.startsWith(`${name}-`)) age({ root }, [`intents/${file}`], 4 * days)
       } catch {
         // Somebody removed it meanwhile.
       }
