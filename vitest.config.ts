@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/environment/setup.ts'],
     // Most tests wait for processes and servers that they started: one worker would leave half of two processors idle.
     maxWorkers: Math.max(2, availableParallelism()),
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
   },
 })

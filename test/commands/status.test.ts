@@ -134,7 +134,7 @@ describe('a database of ours', () => {
       to_level: 'v002_carts',
       backup_id: place.backups()[0],
     })
-    expect(text).toMatch(/migrate +ok +v001_shop to v002_carts +.* app-7 +00000001-/)
+    expect(text).toMatch(/migrate +ok +v001_shop to v002_carts +.* app-7 +shop:2 +00000001-/)
     expect(text).toMatch(/2 attempts, 2 migrations on record\.\n$/)
   })
 
