@@ -6,7 +6,8 @@
  *   some lists, the flush:  the same. A list may be there before the chunks that it names: nothing looks at a list
  *                           that no manifest names.
  *   reading back:           the same. Nobody takes the word of the killed process for it; see `trusted` in `place.ts`.
- *   the manifest:           a complete backup, and its intent.
+ *   the manifest:           a complete backup, and its intent. `repository.json` is looked for once more: a volume that was
+ *                           unmounted meanwhile has left an empty folder, and the backup would be one in there.
  * The store makes objects visible whole or not at all. Until its manifest is there a backup does not exist, for anybody.
  *
  * The order of announcing, reading the marks and looking for what is there is what keeps a prune from taking away what
@@ -31,7 +32,7 @@ import {
 import { readObject } from './objects.ts'
 import { placeDatabase } from './place.ts'
 import type { OnProgress } from './progress.ts'
-import type { Repository } from './repository.ts'
+import { type Repository, stillThere } from './repository.ts'
 import { identicalBackup } from './unchanged.ts'
 
 /** What the caller knows about the database and about itself, and what it wants. None of it may hold a secret. */
@@ -120,7 +121,8 @@ export async function createBackup(
       const { stored, lists } = placed
       const found = { chunks, stored, lists, damaged: await facts.damaged, tables: await facts.tables }
       const manifest = await publish(repository, sequence => compose({ sequence, ...found }))
-      if (!(await intent.holds())) throw await takeBack(repository, manifest)
+      const stands = await stillThere(repository)
+      if (!stands || !(await intent.holds())) throw await takeBack(repository, manifest, stands)
       await removeExpiredIntents(repository)
       return { id: manifest.id, manifest, stored, reused: { chunks: chunks.distinct.size - placed.placed } }
     } finally {
@@ -131,12 +133,21 @@ export async function createBackup(
   }
 }
 
-/** What nothing protected from a prune until its manifest was there may have lost chunks. */
-async function takeBack({ store }: Repository, { id }: Manifest): Promise<LockkeeperError> {
+/**
+ * What nothing protected from a prune until its manifest was there may have lost chunks; and a backup beside no
+ * `repository.json` is one that nobody will find.
+ * @param stands whether the repository is there still
+ */
+async function takeBack({ store }: Repository, { id }: Manifest, stands: boolean): Promise<LockkeeperError> {
   const gone = await store.deleteMany([manifestKey(id)]).then(
     () => true,
     () => false,
   )
+  if (!stands)
+    return new LockkeeperError('storage', `the repository ${store.url} went away while it was backed up to`, {
+      hint: `There is no backup. Was the volume unmounted, or the bucket emptied? What is there now${gone ? '' : `, ${manifestKey(id)} too,`} is not the repository. Bring it back and run again.`,
+      details: { repository: store.url },
+    })
   return new LockkeeperError('storage', `the backup ${id} took so long that a prune no longer knew of it`, {
     hint: gone
       ? 'It was taken back. Run it again: what was stored is not uploaded again.'

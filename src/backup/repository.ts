@@ -85,6 +85,11 @@ async function readRepository(store: ObjectStore): Promise<Repository | undefine
   }
 }
 
+/** Whether it is this repository still, and not what is left where a volume was unmounted or a bucket emptied. */
+export async function stillThere({ id, store }: Repository): Promise<boolean> {
+  return (await readRepository(store))?.id === id
+}
+
 async function make(store: ObjectStore, options: OpenOptions): Promise<Repository> {
   for await (const { key: other } of store.list('')) {
     // Perhaps somebody made it between the two looks, and this is already theirs.

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { appendFile, copyFile, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readManifest } from '../../src/backup/catalog.ts'
@@ -262,6 +262,23 @@ describe('the next backup', () => {
     const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
     expect(error).toMatchObject({ code: 'storage', message: expect.stringContaining('no longer knew') })
     expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+    await backup(test, test.database)
+  })
+
+  it('is none where the repository went away meanwhile, and nothing but an empty folder is left', async () => {
+    const test = await fresh()
+    const away = `${test.root}-unmounted`
+    let gone = false
+    const { store } = observed(test.repository.store, async (call, key) => {
+      if (gone || call !== 'puts' || !key.startsWith('intents/')) return
+      gone = true
+      await rename(test.root, away)
+    })
+    const error = await refusal(backup({ repository: { ...test.repository, store } }, test.database))
+    expect(error).toMatchObject({ code: 'storage', message: expect.stringContaining('went away') })
+    expect(byFolder(objectsOf(test.root).keys())['backups']).toBeUndefined()
+    await rm(test.root, { recursive: true })
+    await rename(away, test.root)
     await backup(test, test.database)
   })
 

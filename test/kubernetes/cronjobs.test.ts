@@ -18,7 +18,7 @@ let example: Example
 beforeAll(async () => {
   example = await Example.prepare('lockkeeper-cronjobs')
   await example.apply()
-  await example.kubectl('rollout', 'status', 'statefulset/orders', '--timeout=180s')
+  await example.rolledOut()
 }, patience)
 
 afterAll(() => example?.remove(), 2 * minutes)

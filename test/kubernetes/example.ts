@@ -9,6 +9,8 @@ import type { Cluster } from '../environment/cluster.ts'
 import { images } from '../environment/images.ts'
 
 const manifests = fileURLToPath(new URL('../../k8s/', import.meta.url))
+/** A container that failed is started again after 10 s, 20 s, and so on up to 5 minutes. Milliseconds. */
+const patient = 360_000
 const itsNamespace = 'lockkeeper-example'
 
 export class Example {
@@ -60,13 +62,33 @@ export class Example {
     return this.#cluster.kubectl('--namespace', this.namespace, ...args)
   }
 
-  /** Asks again and again, for three minutes at most. */
+  /** Waits until the application of the newest release is ready. */
+  async rolledOut(): Promise<void> {
+    const status = ['rollout', 'status', 'statefulset/orders', `--timeout=${patient / 1000}s`]
+    await this.kubectl(...status).catch(async (cause: unknown) => {
+      throw new Error(`the release is not ready\n${await this.#state('pods')}`, { cause })
+    })
+  }
+
+  /** Asks again and again, for six minutes at most. */
   async until(condition: () => Promise<boolean>, describe = 'pods'): Promise<void> {
-    const end = performance.now() + 180_000
+    const end = performance.now() + patient
     while (!(await condition())) {
-      if (performance.now() > end) throw new Error(`waited in vain:\n${await this.kubectl('describe', describe)}`)
+      if (performance.now() > end) throw new Error(`waited in vain\n${await this.#state(describe)}`)
       await new Promise(resolve => setTimeout(resolve, 250))
     }
+  }
+
+  /** What there is to see when something does not come about, the newest last. */
+  async #state(describe: string): Promise<string> {
+    const asked = [
+      ['describe', describe],
+      ['logs', 'statefulset/orders', '--all-containers', '--tail=20'],
+      ['get', 'events', '--sort-by=.lastTimestamp'],
+      ['get', 'pods,pvc', '--output=wide'],
+    ]
+    const answers = await Promise.all(asked.map(args => this.kubectl(...args).catch(String)))
+    return answers.map(answer => answer.trim().split('\n').slice(-60).join('\n')).join('\n\n')
   }
 
   async remove(): Promise<void> {

@@ -31,7 +31,7 @@ describe('the StatefulSet example', () => {
       await ready(1)
       expect(await lastWord()).toContain('1 migration applied')
     },
-    5 * minutes,
+    10 * minutes,
   )
 
   test(
@@ -98,7 +98,7 @@ function versionOf(release: number): string {
 
 /** The application runs on this release and takes orders. */
 async function ready(release: number): Promise<void> {
-  await kubectl('rollout', 'status', 'statefulset/orders', '--timeout=180s')
+  await example.rolledOut()
   await example.until(async () => (await inApplication(levelQuery)).trim() === versionOf(release))
   const before = Number(await inApplication(countQuery))
   await example.until(async () => Number(await inApplication(countQuery)) > before)
