@@ -22,6 +22,8 @@ export interface Repository {
   readonly chunkSize: number
   /** ISO 8601, UTC. */
   readonly created: string
+  /** It was made by opening it. Default false. */
+  readonly made?: boolean
   /**
    * Why `repository.json` cannot be read, a sentence; then all of this is what the newest manifest says. Undefined when
    * all is well.
@@ -120,8 +122,9 @@ async function make(store: ObjectStore, options: OpenOptions): Promise<Repositor
   if (databaseName.length < 1 || databaseName.length > 200) {
     throw new LockkeeperError('config', 'the name of the database has not 1 to 200 characters')
   }
-  const made = { id: randomUUID(), databaseName, chunkSize, created: new Date().toISOString() }
-  if ((await putJson(store, key, { format: formatVersion, ...made })) === 'stored') return { store, ...made }
+  const facts = { id: randomUUID(), databaseName, chunkSize, created: new Date().toISOString() }
+  if ((await putJson(store, key, { format: formatVersion, ...facts })) === 'stored')
+    return { store, made: true, ...facts }
   // Somebody else was first: theirs is the repository.
   return (
     (await readRepository(store)) ??

@@ -18,6 +18,7 @@ import { formatBytes } from '../units.ts'
 import { findDamage } from '../validation/damage.ts'
 import { engineVersions } from '../version.ts'
 import type { Listener } from './events.ts'
+import { warnOfNewRepository } from './new-repository.ts'
 import type { JobOptions, RepositorySettings } from './options.ts'
 import { tableRows } from './table-rows.ts'
 
@@ -119,6 +120,8 @@ export async function save(
 ): Promise<BackupResult> {
   const start = performance.now()
   const { listener, signal, actor, note, tiers, inProcess = false } = options
+  // Nothing of a damaged database is asked but what finds the damage.
+  if (options.damaged === undefined) await warnOfNewRepository(repository, connection, listener).catch(() => {})
   const damaged = options.damaged ?? damageOf(connection, file)
   const tables = typeof damaged === 'string' ? undefined : rowsUnless(damaged, connection)
   const facts = {

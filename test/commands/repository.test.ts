@@ -64,6 +64,21 @@ describe('the repository', () => {
     expect(place.query("SELECT name FROM sqlite_schema WHERE name = 'carts'")).toEqual([])
   })
 
+  test('that is new is made with a warning where the database was backed up before, as when a volume is not mounted', async () => {
+    const place = await shop()
+    place.migration('v002_carts', table('carts'))
+    const first = await place.run(['run'])
+    expectOk(first)
+    expect(first.stderr).not.toContain('is new')
+    place.migration('v003_items', table('items'))
+    const [{ backup_id: before } = {}] = place.query(
+      'SELECT backup_id FROM schema_migration_events ORDER BY id DESC LIMIT 1',
+    )
+    const second = await place.run(['run', '--repository', `file://${place.folder}/elsewhere`])
+    expectOk(second)
+    expect(second.stderr).toContain(`is new, though this database was backed up before (${before})`)
+  })
+
   test('that is a folder of something else is refused by what is in it', async () => {
     const place = await shop()
     place.migration('v002_carts', table('carts'))
