@@ -11,6 +11,8 @@ export interface Blow {
   readonly possible?: (place: Place) => boolean
   /** How often it comes, relative to the others. */
   readonly weight: number
+  /** It can be struck also where the job is in a container. */
+  readonly container?: boolean
   /** The instant is now. `missed`: there was nothing left to hit. */
   strike(job: Job, place: Place, draw: Draw): Promise<'missed' | Struck>
   /** Exit codes with which the job may end, beside 0. Killed jobs have none. */
@@ -110,7 +112,7 @@ const withoutRepository = [69, 74, 78]
 export const blows = {
   'SIGKILL of the job': { weight: 12, kills: true, exits: [], strike: signal('SIGKILL', 'job') },
   'SIGKILL of its child': { weight: 10, exits: [70], strike: signal('SIGKILL', 'child') },
-  'SIGKILL of both': { weight: 12, kills: true, exits: [], strike: signal('SIGKILL', 'group') },
+  'SIGKILL of both': { weight: 12, container: true, kills: true, exits: [], strike: signal('SIGKILL', 'group') },
   'SIGSTOP of the job, goes on': { weight: 4, exits: [], strike: pause('job') },
   'SIGSTOP of its child, goes on': { weight: 4, exits: [], strike: pause('child') },
   'SIGSTOP of both, go on': { weight: 4, exits: [], strike: pause('group') },
@@ -122,7 +124,7 @@ export const blows = {
     strike: pause('child', ['SIGKILL', 'job']),
   },
   'a second job': { weight: 6, kills: true, exits: [], strike: second },
-  SIGTERM: { weight: 8, exits: [143], strike: signal('SIGTERM', 'job') },
+  SIGTERM: { weight: 8, container: true, exits: [143], strike: signal('SIGTERM', 'job') },
   'SIGINT to both': { weight: 4, exits: [130], strike: signal('SIGINT', 'group') },
   'repository gone': {
     weight: 7,
@@ -160,9 +162,11 @@ export type Kind = keyof typeof blows
 export const kinds = Object.keys(blows) as Kind[]
 
 /** @param only what its name has to contain; no such kind here: any */
-export function drawKind(draw: Draw, place: Place, only = ''): Kind {
+export function drawKind(draw: Draw, place: Place, inContainer: boolean, only = ''): Kind {
   const all: Readonly<Record<Kind, Blow>> = blows
-  const here = kinds.filter(kind => all[kind].possible?.(place) ?? true)
+  const here = kinds.filter(
+    kind => (all[kind].possible?.(place) ?? true) && (!inContainer || all[kind].container === true),
+  )
   const wanted = here.filter(kind => kind.includes(only))
   const possible = wanted.length > 0 ? wanted : here
   return draw.weighted(

@@ -1,7 +1,9 @@
 /** One `lockkeeper run` under fire: its log as it comes, the phase that it is in, its processes. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Where a blow can fall. `start`: nothing was looked at yet. `after`: committed. */
@@ -10,6 +12,8 @@ export type Phase = (typeof phases)[number]
 
 export interface JobOptions {
   readonly program: string
+  /** Runs in a container of this image, instead of `program`. */
+  readonly container?: Container | undefined
   readonly args?: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** The folder in which a backup announces itself, as this machine sees it. */
@@ -25,6 +29,13 @@ export interface Ended {
   readonly log: string
 }
 
+/** As an init container has it: a container is killed as a whole, and its first process gets the other signals. */
+export interface Container {
+  readonly image: string
+  /** A folder that has the same path in there. */
+  readonly mounted: string
+}
+
 /** Whom a signal is for. */
 export type Whom = 'job' | 'child' | 'group'
 
@@ -37,20 +48,25 @@ export class Job {
   readonly #intents: string
   readonly #times = new Map<Phase, number>()
   readonly #waiting = new Set<() => void>()
+  readonly #name = `lockkeeper-torture-${randomUUID()}`
   #phase: Phase = 'start'
   #log = ''
   #rest = ''
   #ended = false
 
   constructor(options: JobOptions) {
-    const { program, args = ['run'], env, intents, boundaries } = options
+    const { program, args = ['run'], container, env, intents, boundaries } = options
     this.#options = options
     this.#boundaries = boundaries
     this.#intents = intents
     this.#announcedBefore = new Set(this.#announced())
-    const { PATH = '' } = process.env
-    this.#child = spawn(process.execPath, [program, ...args], {
-      env: { PATH, ...env },
+    const { DOCKER_HOST, PATH = '' } = process.env
+    const command =
+      container === undefined
+        ? [process.execPath, program, ...args]
+        : ['docker', ...runArguments(this.#name, container, env), ...args]
+    this.#child = spawn(command[0] as string, command.slice(1), {
+      env: { PATH, ...(DOCKER_HOST === undefined ? {} : { DOCKER_HOST }), ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
       detached: true,
     })
@@ -60,7 +76,8 @@ export class Job {
       this.#ended = true
       this.#look()
       this.#notify()
-      return { exit, signal, log: this.#log } as Ended
+      const killed = container !== undefined && exit === 128 + constants.signals.SIGKILL
+      return { exit: killed ? null : exit, signal: killed ? 'SIGKILL' : signal, log: this.#log } as Ended
     })
   }
 
@@ -91,6 +108,7 @@ export class Job {
   /** False when there is nobody to get it. */
   signal(signal: NodeJS.Signals, whom: Whom): boolean {
     const pid = this.#child.pid ?? 0
+    if (this.#options.container !== undefined) return !this.#ended && tell(this.#name, signal)
     const target = whom === 'job' ? pid : whom === 'group' ? -pid : this.#database()
     if (this.#ended || pid === 0 || target === undefined) return false
     try {
@@ -193,6 +211,18 @@ export class Job {
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()
   }
+}
+
+/** Of `docker`, up to the program's own. */
+function runArguments(name: string, { image, mounted }: Container, env: JobOptions['env']): string[] {
+  const settings = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`])
+  const place = ['--network=host', '--user=0:0', '--read-only', '--volume', `${mounted}:${mounted}`]
+  return ['run', '--rm', '--name', name, ...place, ...settings, image]
+}
+
+/** False when there is no such container. */
+function tell(name: string, signal: NodeJS.Signals): boolean {
+  return spawnSync('docker', ['kill', '--signal', signal, name], { stdio: 'ignore' }).status === 0
 }
 
 /** Of a process group: id, name and state, but for those that only wait to be taken note of. */

@@ -29,6 +29,8 @@ export interface LaneOptions {
   readonly seed: string
   /** The program under fire. */
   readonly program: string
+  /** An image with the program, in containers of which it runs. */
+  readonly image?: string | undefined
   readonly ground: Ground
   readonly judge: Judge
   /** Started when the first round needs it. */
@@ -176,7 +178,7 @@ export class Round {
     for (const writer of this.#writers) writer.go()
     const dead = draw.chance('writers die', 0.15)
     if (dead) await this.#killWriters(draw)
-    const kind = drawKind(draw, this.#place, this.#options.only)
+    const kind = drawKind(draw, this.#place, this.#options.image !== undefined, this.#options.only)
     const blow: Blow = blows[kind]
     const job = this.#start(batch.boundaries)
     const aim = draw.weighted('aim', aims)
@@ -200,8 +202,10 @@ export class Round {
   }
 
   #start(boundaries: readonly string[]): Job {
-    const { env, repository } = this.#place
-    return new Job({ program: this.#options.program, env, intents: join(repository, 'intents'), boundaries })
+    const { env, ground, repository } = this.#place
+    const { image, program } = this.#options
+    const container = image === undefined ? undefined : { image, mounted: ground.folder }
+    return new Job({ program, container, env, intents: join(repository, 'intents'), boundaries })
   }
 
   /** Its end, and that of all its processes. */

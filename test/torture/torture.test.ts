@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
+import { lockkeeperImage, patience } from '../environment/ask.ts'
 import { freshFolder } from '../support/folder.ts'
 import { type faults, plant } from './faults.ts'
 import type { Landed } from './lane.ts'
@@ -33,6 +34,13 @@ test('blows at random instants lose no row, leave nothing half done, and the nex
   const landed = await torture(built, '--blows', '300', '--seconds', '75')
   expect(landed.filter(({ problems }) => problems.length > 0)).toEqual([])
   expect(landed.length).toBeGreaterThan(10)
+})
+
+test('a container that is killed as a whole loses no row either', { timeout: patience }, async () => {
+  const { image } = await lockkeeperImage()
+  const landed = await torture(built, '--image', image, '--blows', '12', '--seconds', '120')
+  expect(landed.filter(({ problems }) => problems.length > 0)).toEqual([])
+  expect(landed.filter(({ kind }) => kind === 'SIGKILL of both').length).toBeGreaterThan(2)
 })
 
 /** What the harness says of each planted fault, and blows that find it soon. */

@@ -1,10 +1,11 @@
 /**
  * `npm run torture -- --blows N [--seed S] [--lanes L] [--round R] [--program FILE] [--keep FOLDER] [--json]
- * [--seconds N] [--until PATTERN] [--only KIND]`
+ * [--seconds N] [--until PATTERN] [--only KIND] [--image NAME]`
  *
  * Strikes deploys until N blows have landed, the time is over or something was lost in a way that fits the pattern, and
- * prints where they fell; ends with 1 if anything was lost. A seed and a
- * round repeat what was done, in the same order and aimed at the same instants; what hits is up to the machine.
+ * prints where they fell; ends with 1 if anything was lost. A seed and a round repeat what was done, in the same order and
+ * aimed at the same instants; what hits is up to the machine. With an image (of the Docker Engine of DOCKER_HOST) the jobs
+ * run in containers, which are struck as a whole.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -31,10 +32,12 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: 'Infinity' },
     until: { type: 'string' },
     only: { type: 'string' },
+    image: { type: 'string' },
   },
 })
 
-const mayMount = process.getuid?.() === 0 && process.platform === 'linux'
+// What is mounted in a namespace of its own, a Docker Engine does not see.
+const mayMount = process.getuid?.() === 0 && process.platform === 'linux' && values.image === undefined
 // In a namespace of its own, so that what is mounted here is gone with this process, however that ends.
 if (mayMount && process.env['LOCKKEEPER_TORTURE'] === undefined)
   process.execve?.('/usr/bin/unshare', ['unshare', '--mount', process.execPath, ...process.argv.slice(1)], {
@@ -45,7 +48,7 @@ if (mayMount && process.env['LOCKKEEPER_TORTURE'] === undefined)
 outliveLostWakeups()
 const wanted = Number(values.blows)
 const program = values.program ?? fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
-if (values.program === undefined) await build()
+if (values.program === undefined && values.image === undefined) await build()
 const keep = values.keep ?? mkdtempSync(join(tmpdir(), 'lockkeeper-torture-'))
 let server: ReturnType<typeof startS3Server> | undefined
 const judge = new Judge()
@@ -66,6 +69,7 @@ async function lane(number: number): Promise<void> {
   const options: LaneOptions = {
     seed: values.seed,
     program,
+    image: values.image,
     ground,
     judge,
     server: () => (server ??= startS3Server('versitygw')),
