@@ -74,7 +74,7 @@ async function gone(_: Job, place: Place, draw: Draw): Promise<Struck> {
     undo: ({ exit }) => {
       // Where a job found nothing at all it made a new repository, as for a first backup: that one counts from then on.
       const isNew = exit === 0 && existsSync(join(place.repository, 'repository.json'))
-      if (isNew) rmSync(`${place.repository}.away`, { recursive: true })
+      if (isNew) place.forget(`${place.repository}.away`)
       else bringBack()
     },
   }

@@ -58,6 +58,7 @@ test.each<Mode>(['wal', 'rollback'])(
       const verdict = await judge.judge({
         database,
         repository,
+        lost: [],
         round: mode,
         changes: [firstChange, ...batches.flatMap(({ changes }) => changes)],
         levels: [batch.boundaries.at(-1) ?? ''],

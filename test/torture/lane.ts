@@ -237,6 +237,7 @@ export class Round {
       database: this.#place.database,
       round: this.#draw.seed,
       repository: this.#place.repository,
+      lost: this.#place.lost,
       changes: [firstChange, ...this.#batches.flatMap(({ changes }) => changes)],
       levels,
       taken: this.#batches.map(({ taken }) => taken),

@@ -9,6 +9,7 @@ import { openStore, type StoreOptions } from '../../src/storage/open.ts'
 import { credentials, type S3Server } from '../storage/s3-servers.ts'
 import type { Batch } from './changes.ts'
 import { type Way, wayTo } from './cut.ts'
+import { backupIds } from './plain-restore.ts'
 
 /** Bytes of a chunk: small, so that a small database has many. */
 const chunkSize = 8192
@@ -54,6 +55,8 @@ export class Place {
   /** To the server, where the repository is reached by S3. */
   readonly way: Way | undefined
   readonly ground: Ground
+  /** Backups that went with a repository which was taken away for good. */
+  readonly lost: string[] = []
   readonly #migrations: string
 
   private constructor(ground: Ground, repository: string, url: string, more: Record<string, string>, way?: Way) {
@@ -108,6 +111,12 @@ export class Place {
   /** Adds migrations to the folder. */
   add({ changes }: Pick<Batch, 'changes'>): void {
     for (const { file, text } of changes) writeFileSync(join(this.#migrations, file), text)
+  }
+
+  /** Removes what was the repository until now. */
+  forget(repository: string): void {
+    this.lost.push(...backupIds(repository))
+    rmSync(repository, { recursive: true })
   }
 
   end(): void {
