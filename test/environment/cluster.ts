@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { programsNamed, run } from './command.ts'
 import { type Engine, environmentOf } from './docker.ts'
-import { takeMachineLock, withMachineLock } from './machine-lock.ts'
+import { takeMachineLock } from './machine-lock.ts'
 import { step } from './say.ts'
 
 const tool = fileURLToPath(new URL('../../../shared/tools/cluster/cluster', import.meta.url))
@@ -54,11 +54,7 @@ export function clusterOf(kind: ClusterKind): Cluster {
   return kind === 'tool'
     ? {
         kubectl: (...args) => run(tool, ['kubectl', ...args]),
-        // Two test files want the same images: one import of an image at a time.
-        load: (engine, images) =>
-          withMachineLock('images of the cluster', async () => {
-            await run(tool, ['load', ...images], { env: environmentOf(engine) })
-          }),
+        load: async (engine, images) => void (await run(tool, ['load', ...images], { env: environmentOf(engine) })),
       }
     : {
         kubectl: (...args) => run('kubectl', ['--context', `kind-${kindName}`, ...args]),

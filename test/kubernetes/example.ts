@@ -7,6 +7,7 @@ import { expect } from 'vitest'
 import { cluster as askForCluster, image, lockkeeperImage } from '../environment/ask.ts'
 import type { Cluster } from '../environment/cluster.ts'
 import { images } from '../environment/images.ts'
+import { takeMachineLock } from '../environment/machine-lock.ts'
 
 const manifests = fileURLToPath(new URL('../../k8s/', import.meta.url))
 /** A container that failed is started again after 10 s, 20 s, and so on up to 5 minutes. Milliseconds. */
@@ -21,8 +22,10 @@ export class Example {
   readonly image: string
   readonly #cluster: Cluster
   readonly #copy: string
+  readonly #leave: () => void
 
-  private constructor(cluster: Cluster, copy: string, namespace: string, image: string) {
+  private constructor(cluster: Cluster, copy: string, namespace: string, image: string, leave: () => void) {
+    this.#leave = leave
     this.image = image
     this.#cluster = cluster
     this.#copy = copy
@@ -32,13 +35,15 @@ export class Example {
 
   /** With the images that it needs known to the cluster; nothing is applied yet. */
   static async prepare(namespace: string): Promise<Example> {
+    // One at a time: a node on two processors, that starts two of everything, takes minutes for what takes seconds.
+    const leave = await takeMachineLock(itsNamespace)
     const { engine, image: ours } = await lockkeeperImage()
     await image(images.versitygw)
     const cluster = await askForCluster()
     await cluster.load(engine, [ours, images.runtime, images.versitygw])
     const copy = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
     await cp(manifests, copy, { recursive: true })
-    const example = new Example(cluster, copy, namespace, ours)
+    const example = new Example(cluster, copy, namespace, ours, leave)
     await example.edit('namespace.yaml', `name: ${itsNamespace}`, `name: ${namespace}`)
     await example.edit('kustomization.yaml', `namespace: ${itsNamespace}`, `namespace: ${namespace}`)
     // What `kustomize edit set image` does.
@@ -92,7 +97,11 @@ export class Example {
   }
 
   async remove(): Promise<void> {
-    await this.kubectl('delete', 'namespace', this.namespace, '--ignore-not-found', '--wait=false')
-    await rm(this.#copy, { recursive: true, force: true })
+    try {
+      await this.kubectl('delete', 'namespace', this.namespace, '--ignore-not-found', '--timeout=100s')
+      await rm(this.#copy, { recursive: true, force: true })
+    } finally {
+      this.#leave()
+    }
   }
 }
