@@ -158,9 +158,13 @@ async function endForgotten(): Promise<void> {
   removeState()
 }
 
-/** What an engine that did not end well leaves mounted, and its sockets. */
+/** What an engine leaves mounted, as the host's network of a container and all that one that did not end well had; its sockets. */
 function removeState(): void {
-  for (const path of [data, state]) spawnSync('umount', ['--recursive', '--lazy', path], { stdio: 'ignore' })
+  const mounted = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map(line => line.split(' ')[4] ?? '')
+    .filter(path => [data, state].some(folder => path === folder || path.startsWith(`${folder}/`)))
+  for (const path of mounted.reverse()) spawnSync('umount', ['--lazy', path], { stdio: 'ignore' })
   rmSync(state, { recursive: true, force: true })
 }
 

@@ -216,7 +216,7 @@ export class Job {
 /** Of `docker`, up to the program's own. */
 function runArguments(name: string, { image, mounted }: Container, env: JobOptions['env']): string[] {
   const settings = Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`])
-  const place = ['--network=host', '--user=0:0', '--read-only', '--volume', `${mounted}:${mounted}`]
+  const place = ['--network=none', '--user=0:0', '--read-only', '--volume', `${mounted}:${mounted}`]
   return ['run', '--rm', '--name', name, ...place, ...settings, image]
 }
 

@@ -99,7 +99,8 @@ export class Round {
   /** Makes its database, and strikes until the round is full, something is lost, or no more blows are wanted. */
   static async play(options: LaneOptions, number: number, tempo: Map<Phase, number>): Promise<void> {
     const draw = new Draw(`${options.seed}/${number}`)
-    const place = await Place.make(options.ground, draw.chance('s3', 0.12) ? await options.server() : undefined)
+    const overS3 = draw.chance('s3', 0.12) && options.image === undefined
+    const place = await Place.make(options.ground, overS3 ? await options.server() : undefined)
     const round = new Round(options, number, draw, place, tempo)
     try {
       await round.#begin()
