@@ -179,6 +179,9 @@ export function drawKind(draw: Draw, place: Place, inContainer: boolean, only = 
 export function wrongEnd(kind: Kind, { exit, log, signal }: Ended): string | undefined {
   const { exits, kills = false }: Blow = blows[kind]
   if (exit === 0 || (kills && signal === 'SIGKILL')) return undefined
+  // Its child was importing a migration module: whether the module has ended it, or somebody else, nobody can tell.
+  if (exit === 65 && kind === 'SIGKILL of its child' && log.includes('importing it ended the process (SIGKILL)'))
+    return undefined
   // Node itself was starting, and nobody listened yet.
   if (log === '' && kind.startsWith(signal ?? 'none')) return undefined
   if (exit === null || !exits.includes(exit)) return `it ended with ${exit ?? signal}: ${lastLine(log)}`
