@@ -17,7 +17,7 @@ import type { JobEvent } from './job/events.ts'
 import { outliveLostWakeups } from './lost-wakeups.ts'
 import { jsonLines, type LineWriter, type LogFormat, logListener, prettyLines } from './report/log.ts'
 import { directOutput } from './report/output.ts'
-import { progressLine } from './report/progress.ts'
+import { progressLine, progressNotes } from './report/progress.ts'
 import { redactedJson, redactor, secretsOf } from './report/redact.ts'
 import { terminationMessage, writeTermination } from './report/termination.ts'
 import { onStop, type StopSignal, stops } from './signals.ts'
@@ -96,7 +96,7 @@ async function supervise(
   })
   aborted.catch(() => {})
   const log = logListener(await lineWriter(command, logFormat))
-  const shown = logFormat === 'pretty' && isTerminal() ? progressLine(stderr, log) : log
+  const shown = logFormat === 'pretty' && isTerminal() ? progressLine(stderr, log) : progressNotes(log)
   const listener = (event: JobEvent) => shown('message' in event ? { ...event, message: redact(event.message) } : event)
   try {
     const inKubernetes = process.env['KUBERNETES_SERVICE_HOST'] !== undefined

@@ -110,8 +110,10 @@ function serve(): void {
     playBack: (location, file, journal) => {
       // The first may be in WAL mode, in which no journal is looked for. The next one has read nothing yet.
       renew(location)
-      // What is left of a log, of a damaged database, would be taken for the new content's.
+      // What is left of a log, of a damaged database, would be taken for the new content's; also where the power fails
+      // and of two changes of a folder only the later one is on the disk.
       rmSync(`${file}-wal`, { force: true })
+      syncFolder(dirname(file))
       renameSync(journal, `${file}-journal`)
       syncFolder(dirname(file))
       current().all('SELECT count(*) FROM sqlite_schema', [])

@@ -12,7 +12,7 @@
 import { rm } from 'node:fs/promises'
 import { LockkeeperError } from '../errors.ts'
 import type { DatabaseProcess } from './child-process.ts'
-import { SqliteError } from './connection.ts'
+import { type Connection, SqliteError } from './connection.ts'
 import { explainSqliteError, isDamaged } from './explain.ts'
 import type { JournalMode } from './header.ts'
 import { setHeaderMode } from './header-mode.ts'
@@ -25,8 +25,11 @@ export type Found =
   /** No file, or one in which nothing was ever committed. */
   | { readonly kind: 'nothing' }
   | { readonly kind: 'database'; readonly journalMode: JournalMode }
-  /** A file that SQLite refuses, or whose schema it cannot read; its log may hold a part of it. */
-  | { readonly kind: 'damaged'; readonly reason: string }
+  /**
+   * A file that SQLite refuses, or whose schema it cannot read, or that is damaged beside a log with content. The log may
+   * hold a part of it, and is as it was.
+   */
+  | { readonly kind: 'damaged'; readonly reason: string; readonly journalMode?: JournalMode }
 
 /** A database that is held for this process alone. */
 export interface Held {
@@ -41,11 +44,16 @@ export interface Held {
   confirm(): Promise<void>
 }
 
+export interface ReplacementOptions extends LockOptions {
+  /** What is damaged in a database, asked before its log is written into it; undefined: nothing. */
+  readonly damageOf: (connection: Connection) => Promise<string | undefined>
+}
+
 /**
- * Takes what is at `path` for this process alone; creates a database if nothing is there. `child.close()` lets go.
+ * Takes what is at `path` for this process alone; creates a database if nothing is there. `letGo` ends that.
  * @throws as `openExclusive`, but a file that is damaged is taken as it is
  */
-export async function openForReplacement(path: string, options: LockOptions): Promise<Held> {
+export async function openForReplacement(path: string, options: ReplacementOptions): Promise<Held> {
   const file = await realDatabasePath(path)
   await sizeOfDatabase(file)
   const before = await fileIdentity(file)
@@ -63,9 +71,20 @@ export async function openForReplacement(path: string, options: LockOptions): Pr
     await confirm()
     // Left by a restore that was killed; no lock of ours is on it.
     await rm(unfinishedJournal(file), { force: true })
-    const found: Found = damage === undefined ? await contentOf(child, file) : { kind: 'damaged', reason: damage }
+    const found: Found =
+      damage === undefined ? await contentOf(child, file, options) : { kind: 'damaged', reason: damage }
     return { child, file, found, confirm }
   })
+}
+
+/**
+ * Lets go of what is held.
+ * @param replaced whether the content is the new one. If not, a damaged file and its log stay the two that they are: SQLite,
+ * when it closes them, writes the one into the other
+ */
+export async function letGo({ child, found }: Held, replaced: boolean): Promise<void> {
+  if (found.kind === 'damaged' && !replaced) await child.abandon()
+  else await child.close()
 }
 
 /** @returns what is wrong with a file whose schema cannot be read; the lock is there all the same */
@@ -87,7 +106,14 @@ async function take(child: DatabaseProcess, file: string, options: LockOptions):
   return damage
 }
 
-async function contentOf(child: DatabaseProcess, file: string): Promise<Found> {
+async function contentOf(child: DatabaseProcess, file: string, { damageOf }: ReplacementOptions): Promise<Found> {
+  if (((await fileSize(`${file}-wal`)) ?? 0) > 0) {
+    const reason = await damageOf(child).catch(async (error: unknown) => {
+      await child.abandon()
+      throw error
+    })
+    if (reason !== undefined) return { kind: 'damaged', reason, journalMode: 'wal' }
+  }
   await emptyLog(child, file)
   const [pages] = await child.all<{ page_count: number }>('PRAGMA page_count')
   if (pages?.page_count === 0) return { kind: 'nothing' }
@@ -103,12 +129,12 @@ export async function journalModeOf(child: DatabaseProcess): Promise<JournalMode
 /**
  * Puts the content of `source` in place of what is held. A database stays in the journal mode that it is in.
  * @param source a private copy without a log, in either mode; its header is changed
- * @param otherwise the journal mode where there is none to stay in: nothing was there, or it was damaged
+ * @param otherwise the journal mode where there is none to stay in: nothing was there, or nobody can tell
  * @throws LockkeeperError `io`, `denied`, `busy`, `invalid`; the database is what it was
  */
 export async function replaceContent(held: Held, source: string, otherwise: JournalMode): Promise<void> {
   const { child, file, found } = held
-  const mode = found.kind === 'database' ? found.journalMode : otherwise
+  const mode = (found.kind === 'nothing' ? undefined : found.journalMode) ?? otherwise
   // Copied into a database in rollback mode, the header decides; one in WAL mode stays in it.
   await setHeaderMode(source, mode)
   await held.confirm()

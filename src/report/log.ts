@@ -17,7 +17,7 @@ export interface LogLine {
 
 export type LineWriter = (line: LogLine) => void
 
-/** Turns what a job tells into log lines. Progress is none: a terminal shows it in a line of its own. */
+/** Turns what a job tells into log lines. Progress is none: see `progress.ts`. */
 export function logListener(write: LineWriter): Listener {
   return event => {
     const line = lineOf(event)

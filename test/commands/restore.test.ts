@@ -246,6 +246,25 @@ describe('a database that is damaged', () => {
     expect(readFileSync(join(place.folder, 'the.log'))).toEqual(log)
   })
 
+  test.each([
+    ['with the first page in it', 'CREATE TABLE later (n)'],
+    ['without', "UPDATE orders SET what = 'in the log'"],
+  ])('is kept apart from a log that is whole, %s: neither is written into the other', async (_, statement) => {
+    const place = await shop({ mode: 'wal' })
+    expectOk(await place.run(['backup']))
+    const peer = await hold(place.database, statement)
+    await peer.kill()
+    const log = readFileSync(`${place.database}-wal`)
+    const bytes = readFileSync(place.database).fill('Dear diary, ')
+    writeFileSync(place.database, bytes)
+    expectOk(await place.run(['restore', '--latest']))
+    const [, first, second] = place.backups()
+    expectOk(await place.run(['restore', '--id', first!, '--to', 'the.log']))
+    expect(readFileSync(join(place.folder, 'the.log'))).toEqual(log)
+    expectOk(await place.run(['restore', '--id', second!, '--to', 'the.file']))
+    expect(readFileSync(join(place.folder, 'the.file'))).toEqual(bytes)
+  })
+
   test('and is gone but for its log: the log is not thrown away', async () => {
     const place = await shop({ mode: 'wal' })
     expectOk(await place.run(['backup']))

@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { setHeaderMode } from '../../src/database/header-mode.ts'
 import { inspectFile } from '../../src/database/location.ts'
 import { unfinishedJournal, writeRedoJournal } from '../../src/database/redo-journal.ts'
-import { type Held, journalModeOf, openForReplacement, replaceContent } from '../../src/database/replace.ts'
+import { type Held, journalModeOf, letGo, openForReplacement, replaceContent } from '../../src/database/replace.ts'
+import { findDamage } from '../../src/validation/damage.ts'
 import { ask, database, freshFolder, type Mode, makeDatabase, modes, sha256 } from '../support/folder.ts'
 import { Peer } from '../support/peer.ts'
 
@@ -24,7 +25,7 @@ async function replacement(pageSize = 4096): Promise<string> {
 }
 
 async function take(path: string): Promise<Held> {
-  const held = await openForReplacement(path, { lockTimeout: 0 })
+  const held = await openForReplacement(path, { lockTimeout: 0, damageOf: findDamage })
   onTestFinished(() => held.child.close())
   return held
 }
@@ -278,6 +279,51 @@ describe.each(modes)('what was a database in %s mode and', mode => {
       expect(await readdir(dirname(path))).toEqual(['app.db'])
     }
     expect(seen).toContain('old')
+  })
+})
+
+describe('a damaged file beside a log that is whole', () => {
+  /** @param statement what is in the log; a change of the schema puts the first page there */
+  async function damagedBesideLog(statement: string): Promise<string> {
+    const path = await database('wal', oldRows)
+    const peer = await Peer.open(path)
+    await peer.run('PRAGMA wal_autocheckpoint = 0', statement)
+    await peer.kill()
+    await writeFile(path, (await readFile(path)).fill('Dear diary, '))
+    return path
+  }
+  const logs = [
+    ['has the first page', 'CREATE TABLE u (n)'],
+    ['has not', 'UPDATE t SET n = -n WHERE rowid = 15000'],
+  ] as const
+
+  it.each(logs)('that %s: they are the two that they were, until the content is replaced', async (_, statement) => {
+    const path = await damagedBesideLog(statement)
+    const both = () => Promise.all([sha256(path), sha256(`${path}-wal`)])
+    const before = await both()
+    for (const replaced of [false, true]) {
+      const held = await take(path)
+      expect(held.found).toMatchObject({ kind: 'damaged', reason: expect.stringMatching(/\w/) })
+      expect(await both()).toEqual(before)
+      if (replaced) await replaceContent(held, await replacement(1024), 'wal')
+      await letGo(held, replaced)
+      if (!replaced) expect(await both()).toEqual(before)
+    }
+    expect(contentOf(path)).toBe('new')
+    expect(await inspectFile(path)).toMatchObject({ header: { journalMode: 'wal', pageSize: 1024 } })
+    expect(await readdir(dirname(path))).toEqual(['app.db'])
+  })
+
+  it('a value that breaks a rule of its table is no damage: the log is emptied', async () => {
+    const path = await database('wal', oldRows)
+    const peer = await Peer.open(path)
+    await peer.run(
+      'CREATE TABLE u (n CHECK (n > 0))',
+      'PRAGMA ignore_check_constraints = ON',
+      'INSERT INTO u VALUES (-1)',
+    )
+    await peer.kill()
+    expect((await take(path)).found).toEqual({ kind: 'database', journalMode: 'wal' })
   })
 })
 

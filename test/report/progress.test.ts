@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { JobEvent } from '../../src/job/events.ts'
-import { progressLine, progressText } from '../../src/report/progress.ts'
+import { progressLine, progressNotes, progressText } from '../../src/report/progress.ts'
 
 type Progress = Extract<JobEvent, { kind: 'progress' }>
 
@@ -89,5 +89,38 @@ describe('the line', () => {
       [1900, bytes(2, 'restore')],
     ])
     expect(written).toHaveLength(2)
+  })
+})
+
+describe('where there is no terminal', () => {
+  test('a note says the same every five seconds, and begins anew with the next step', () => {
+    const passed: JobEvent[] = []
+    let now = 0
+    const listener = progressNotes(
+      event => passed.push(event),
+      () => now,
+    )
+    const done: JobEvent = { kind: 'step', step: 'backup', message: 'stored', milliseconds: 1 }
+    const mebibytes = (count: number, step?: Progress['step']) => bytes(count * 2 ** 20, step)
+    for (const [at, event] of [
+      [0, mebibytes(0)],
+      [4900, mebibytes(240)],
+      [5000, mebibytes(250)],
+      [9000, mebibytes(400)],
+      [10_000, mebibytes(500)],
+      [12_000, done],
+      [13_000, mebibytes(1, 'restore')],
+      [17_000, mebibytes(200, 'restore')],
+      [18_000, mebibytes(500, 'restore')],
+    ] as const) {
+      now = at
+      listener(event)
+    }
+    expect(passed).toEqual([
+      { kind: 'note', step: 'backup', message: '250 MiB of 1000 MiB, 50.0 MiB/s, 15.0 s left' },
+      { kind: 'note', step: 'backup', message: '500 MiB of 1000 MiB, 50.0 MiB/s, 10.0 s left' },
+      done,
+      { kind: 'note', step: 'restore', message: '500 MiB of 1000 MiB, 100 MiB/s, 5.0 s left' },
+    ])
   })
 })

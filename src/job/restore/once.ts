@@ -17,7 +17,7 @@
  */
 import type { Repository } from '../../backup/repository.ts'
 import { readRestore, recordRestore } from '../../backup/restores.ts'
-import type { Held } from '../../database/replace.ts'
+import { type Held, letGo } from '../../database/replace.ts'
 import { LockkeeperError } from '../../errors.ts'
 import type { Migration } from '../../migrations/model.ts'
 import { confirmRestore, type RestoreRow, readRestores } from '../../migrations/restores.ts'
@@ -124,6 +124,6 @@ async function underLock(options: DeployOptions, work: (held: Held) => Promise<u
   try {
     await work(held)
   } finally {
-    await held.child.close()
+    await letGo(held, false)
   }
 }

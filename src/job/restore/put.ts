@@ -4,7 +4,7 @@
  */
 import type { Manifest } from '../../backup/manifest.ts'
 import type { Repository } from '../../backup/repository.ts'
-import { type Held, openForReplacement, replaceContent } from '../../database/replace.ts'
+import { type Held, letGo, openForReplacement, replaceContent } from '../../database/replace.ts'
 import { LockkeeperError } from '../../errors.ts'
 import { type RestoreRow, readRestores } from '../../migrations/restores.ts'
 import { findDamage } from '../../validation/damage.ts'
@@ -34,19 +34,21 @@ export async function putInPlace(repository: Repository, options: PutOptions): P
   const { copy, listener, manifest, target } = options
   const started = new Date()
   const held = await lock(options)
+  let replaced = false
   try {
     if ((await options.stillWanted?.(held)) === false) return undefined
     const kept = await keepBefore(held, repository, options)
     await recordInCopy(copy, eventOf(options, started, kept), await restoresOf(held, options, kept), options.signal)
     await step(listener, 'commit', async () => {
       await replaceContent(held, copy, manifest.database.journalMode === 'wal' ? 'wal' : 'rollback')
+      replaced = true
       await refuseUnsound(held)
       return { message: `${target} is ${manifest.id} now`, value: undefined }
     })
     await options.afterwards?.(held, kept)
     return kept
   } finally {
-    await held.child.close()
+    await letGo(held, replaced)
   }
 }
 
@@ -59,6 +61,7 @@ export function lock({
   return step(listener, 'lock', async () => {
     const value = await openForReplacement(target, {
       lockTimeout,
+      damageOf: findDamage,
       ...(signal === undefined ? {} : { signal }),
       onWaiting: (waited, holders) =>
         listener({
