@@ -36,8 +36,12 @@ CREATE TABLE details (entry_id INTEGER NOT NULL REFERENCES entries (id), body);
 CREATE INDEX details_by_entry ON details (entry_id);`,
 )
 
-/** @param number of the first of them @param before the batch before, whose kept rows may go now */
-export function batchOf(draw: Draw, number: number, before: Batch | undefined): Batch {
+/**
+ * @param number of the first of them
+ * @param before the batch before, whose kept rows may go now
+ * @param modules whether some are JavaScript: every later run has to import those again, which takes most of its time
+ */
+export function batchOf(draw: Draw, number: number, before: Batch | undefined, modules = true): Batch {
   const taken = versionOf(number, 'taken')
   const changes = [
     change(
@@ -45,7 +49,7 @@ export function batchOf(draw: Draw, number: number, before: Batch | undefined): 
       'taken',
       `CREATE TABLE ${taken} AS SELECT writer, n FROM entries;\nUPDATE entries SET stamp = '${taken}';`,
     ),
-    other(draw, number + 1),
+    other(draw, number + 1, modules),
   ]
   const split = draw.chance('split', 0.15)
   if (before !== undefined)
@@ -62,7 +66,7 @@ export function batchOf(draw: Draw, number: number, before: Batch | undefined): 
   return { changes, taken, boundaries: split && before !== undefined ? [versions[1] ?? '', last] : [last] }
 }
 
-function other(draw: Draw, number: number): Change {
+function other(draw: Draw, number: number, modules: boolean): Change {
   const sql: Readonly<Record<string, string>> = {
     index: `CREATE INDEX entries_${number} ON entries (stamp, n);`,
     column: `ALTER TABLE entries ADD COLUMN extra_${number} TEXT;\nUPDATE entries SET extra_${number} = writer WHERE n % 3 = 0;`,
@@ -77,7 +81,7 @@ CREATE TRIGGER guard_${number} BEFORE UPDATE OF entry_id ON details BEGIN SELECT
   SELECT i, zeroblob(900) AS filler FROM c;
 DROP TABLE bulk;`,
   }
-  const kind = draw.weighted('other', { index: 3, column: 3, rebuild: 4, view: 2, spill: 1, module: 2 })
+  const kind = draw.weighted('other', { index: 3, column: 3, rebuild: 4, view: 2, spill: 1, module: modules ? 2 : 0 })
   return kind === 'module' ? moduleOf(number) : change(number, kind, sql[kind] ?? '')
 }
 

@@ -71,6 +71,7 @@ export class Round {
   readonly #draw: Draw
   readonly #place: Place
   readonly #mode: Mode
+  readonly #modules: boolean
   readonly #settings: Settings
   readonly #writers: Writer[] = []
   readonly #gone: Account[] = []
@@ -86,6 +87,7 @@ export class Round {
     this.#draw = draw
     this.#place = place
     this.#tempo = tempo
+    this.#modules = draw.chance('modules', 0.2)
     this.#mode = draw.of<Mode>('mode', ['wal', 'rollback'])
     this.#settings = {
       page_size: draw.of('page size', [4096, 4096, 4096, 1024, 16384]),
@@ -131,7 +133,7 @@ export class Round {
    */
   async #deploy(): Promise<boolean> {
     const draw = this.#draw.part(`deploy ${this.#batches.length}`)
-    const batch = batchOf(draw, 2 + 3 * this.#batches.length, this.#batches.at(-1))
+    const batch = batchOf(draw, 2 + 3 * this.#batches.length, this.#batches.at(-1), this.#modules)
     const target = batch.boundaries.at(-1) ?? ''
     const levels = [this.#level, ...batch.boundaries]
     this.#batches.push(batch)
