@@ -6,15 +6,23 @@ import { DatabaseSync } from 'node:sqlite'
 const words =
   'pump station dispenser meter calibration work order visit fuel grade unleaded diesel premium store'.split(' ')
 
+/** Above this it is made of copies with other identifiers: indexes over random ones would take hours. */
+const megabytesOfOwn = 1000
+
 /** Makes it, of about so many megabytes. */
 export function makeDatabase(path: string, megabytes: number): void {
-  const database = new DatabaseSync(path)
-  database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+  // Otherwise SQLite would not do without a journal.
+  const database = new DatabaseSync(path, { defensive: false })
+  database.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -250000;
     CREATE TABLE visits(id INTEGER PRIMARY KEY, uuid TEXT, at TEXT, price REAL, note TEXT, photo BLOB);
     CREATE INDEX visits_uuid ON visits(uuid); CREATE INDEX visits_at ON visits(at)`)
   const pages = database.prepare('PRAGMA page_count')
-  for (let row = 0; Number(pages.get()?.['page_count']) * 4096 < megabytes * 1e6; row += 1000)
-    addRows(database, row, 1000)
+  const size = () => (Number(pages.get()?.['page_count']) * 4096) / 1e6
+  for (let row = 0; size() < Math.min(megabytes, megabytesOfOwn); row += 1000) addRows(database, row, 1000)
+  for (let copy = 1; size() < megabytes; copy++)
+    database.exec(
+      `CREATE TABLE visits_${copy} AS SELECT id * 1000 + ${copy} AS id, uuid, at, price + ${copy} AS price, note, photo FROM visits`,
+    )
   database.close()
 }
 

@@ -147,7 +147,8 @@ function idsOf(backups: readonly ListedBackup[]): string[] {
   return backups.map(({ id }) => id)
 }
 
-function shown(items: readonly string[]): string {
+/** The first five. */
+export function shown(items: readonly string[]): string {
   const most = 5
   const rest = items.length > most ? `, and ${items.length - most} more` : ''
   return `${items.slice(0, most).join(', ')}${rest}`

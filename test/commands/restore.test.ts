@@ -35,6 +35,19 @@ describe('chooses', () => {
     expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily')
   })
 
+  test('the newest with --latest also after several restores, and says so once', async () => {
+    const { place, ids } = await shopOfThreeBackups()
+    for (const row of ['one', 'two']) {
+      pythonSql(place.database, `INSERT INTO customers (name) VALUES ('${row}')`)
+      expectOk(await place.run(['restore', '--id', ids[0]]))
+    }
+    const [, , , fourth, fifth] = place.backups()
+    const { stderr } = await place.run(['restore', '--latest'])
+    expect(stderr.split('passed over')).toHaveLength(2)
+    expect(stderr).toContain(`passed over ${fifth}, ${fourth}: made before a restore`)
+    expect(customers(place.database)).toBe('Ada,Grace,Barbara,daily,weekly,manual')
+  })
+
   test('one by the beginning of its id', async () => {
     const { place } = await shopOfThreeBackups()
     expectOk(await place.run(['restore', '--id', '00000002']))

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { fetchBackup } from '../../backup/fetch.ts'
 import type { Manifest } from '../../backup/manifest.ts'
 import type { Repository } from '../../backup/repository.ts'
-import { findBackup, type Selection } from '../../backup/select.ts'
+import { findBackup, type Selected, type Selection, shown } from '../../backup/select.ts'
 import type { Connection } from '../../database/connection.ts'
 import { isDamaged } from '../../database/explain.ts'
 import { LockkeeperError } from '../../errors.ts'
@@ -27,7 +27,7 @@ export interface FetchOptions<T> {
 export interface Fetched<T> {
   readonly manifest: Manifest
   /** Newer backups that were passed over, and why. */
-  readonly passedOver: readonly { readonly id: string; readonly reason: string }[]
+  readonly passedOver: Selected['passedOver']
   /** How the copy was checked, for people. */
   readonly checked: string
   /** What `examine` found, or what it was refused with. */
@@ -46,14 +46,16 @@ export async function fetchGood<T>(repository: Repository, options: FetchOptions
   const { listener, selection, signal } = options
   if (repository.salvaged !== undefined) listener({ kind: 'warning', step: 'restore', message: repository.salvaged })
   const unusable = new Map<string, string>()
+  const known = new Set<string>()
   let first: LockkeeperError | undefined
   for (;;) {
     signal?.throwIfAborted()
     const { backup, passedOver } = await findBackup(repository, selection, unusable).catch((error: unknown) => {
       throw first === undefined ? error : noneIsGood(first, unusable)
     })
-    for (const { id, reason } of passedOver)
-      if (!unusable.has(id)) listener({ kind: 'warning', step: 'restore', message: `passed over ${id}: ${reason}` })
+    for (const message of told(passedOver.filter(({ id }) => !unusable.has(id) && !known.has(id))))
+      listener({ kind: 'warning', step: 'restore', message })
+    for (const { id } of passedOver) known.add(id)
     const { manifest } = backup
     try {
       return { manifest, passedOver, ...(await fetchOne(repository, manifest, options)) }
@@ -66,6 +68,12 @@ export async function fetchGood<T>(repository: Repository, options: FetchOptions
       listener({ kind: 'warning', step: 'restore', message: `passed over ${backup.id}: ${error.message}` })
     }
   }
+}
+
+/** A sentence for each reason: after ten restores there are ten backups that were made before one. */
+function told(passedOver: Selected['passedOver']): string[] {
+  const byReason = Map.groupBy(passedOver, ({ reason }) => reason)
+  return [...byReason].map(([reason, of]) => `passed over ${shown(of.map(({ id }) => id))}: ${reason}`)
 }
 
 async function fetchOne<T>(
