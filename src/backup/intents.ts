@@ -36,6 +36,8 @@ const folder = 'intents/'
 
 export interface Intent {
   readonly key: string
+  /** The name of it without folder and `.json`. */
+  readonly id: string
   /** Throws `storage` when the backup took so long, by `performance.now()`, that the intent no longer protects it. */
   check(now?: number): void
   /** Whether it is still there, and so has protected what it names until now. */
@@ -69,6 +71,7 @@ export async function announce(
   })
   return {
     key,
+    id,
     check(now = performance.now()) {
       if (now - started < patience) return
       throw new LockkeeperError(
@@ -112,6 +115,18 @@ export async function removeExpiredIntents(repository: Repository, now = 0): Pro
   }
 }
 
+/** Ids of those that are there and not over: one listing, nothing is read. */
+export async function intentsThere(repository: Repository): Promise<Set<string>> {
+  const keys = await keysOfIntents(repository)
+  return new Set(keys.map(key => key.slice(folder.length).replace(/\.json$/, '')))
+}
+
+async function keysOfIntents({ store }: Repository): Promise<string[]> {
+  const keys = new Set<string>()
+  for await (const { key } of store.list(folder)) keys.add(key)
+  return [...keys].filter(key => !overPattern.test(key) && !keys.has(overKey(key)))
+}
+
 /** What is spared because somebody may be about to rely on it. */
 export interface Intents {
   readonly count: number
@@ -123,9 +138,7 @@ const intentsAtOnce = 16
 
 /** Every intent that is there, but for those in `except` and those that are over. One that cannot be read spares everything. */
 export async function readIntents(repository: Repository, except: readonly string[] = []): Promise<Intents> {
-  const keys = new Set<string>()
-  for await (const { key } of repository.store.list(folder)) keys.add(key)
-  const counting = [...keys].filter(key => !except.includes(key) && !overPattern.test(key) && !keys.has(overKey(key)))
+  const counting = (await keysOfIntents(repository)).filter(key => !except.includes(key))
   const named = new Set<string>()
   let count = 0
   let all = false

@@ -22,7 +22,7 @@ export interface Inventory {
 const objectsAtOnce = 16
 
 /** Whatever has JSON with a hash in it, but for `repository.json` and manifests: those are read before. */
-const records = /^(?:checks\/[^/]+\/[^/]+\.json$|(?:pins|restores|intents|marks)\/[^/]+\.json$)/
+const records = /^(?:(?:checks|removed)\/[^/]+\/[^/]+\.json$|(?:pins|restores|intents|marks)\/[^/]+\.json$)/
 const readBefore = /^(?:repository|backups\/[^/]+)\.json$/
 
 /** @param named keys of the lists and chunks of all backups */

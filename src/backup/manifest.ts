@@ -94,11 +94,11 @@ export function manifestBytes(manifest: Manifest): Uint8Array {
 }
 
 /**
- * Reads a manifest that somebody wrote; `key` is where it was found. Rejects with `invalid`, naming the key and the
- * field, when anything is not as it has to be, and with `config` when a newer version wrote it.
+ * Reads a manifest that somebody wrote; `key` is where it belongs, `found` where it was found. Throws `invalid`, naming
+ * that place and the field, when anything is not as it has to be, and `config` when a newer version wrote it.
  */
-export function parseManifest(bytes: Uint8Array, key: string): Manifest {
-  const fields = new Untrusted(parseSealed(bytes, key), key)
+export function parseManifest(bytes: Uint8Array, key: string, found = key): Manifest {
+  const fields = new Untrusted(parseSealed(bytes, found), found)
   const manifest = { ...readManifest(fields), sha256: fields.field('sha256').string() }
   if (idInKey(key) !== manifest.id) throw fields.field('id').error('does not match the name of the object')
   const named = backupId({ ...manifest, createdAt: new Date(manifest.createdAt), level: manifest.schema.level })

@@ -12,8 +12,10 @@ import { readIntents, removeExpiredIntents } from './intents.ts'
 import type { Origin } from './manifest.ts'
 import { listPins } from './pins.ts'
 import { deleteOrExplain, type Removal, removeBackups } from './remove.ts'
+import { listRemoved } from './removed.ts'
 import type { Repository } from './repository.ts'
 import { isEmptyPolicy, type RetentionFacts, type Verdict } from './retention.ts'
+import { type Settled, settle } from './settle.ts'
 import { type JudgeOptions, judge, judgeAgain, type Survey, survey } from './survey.ts'
 import { type Amount, amountOf, planSweep, spentMarks, sweep, type Usage } from './sweep.ts'
 
@@ -64,7 +66,9 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
       hint: 'Set at least one, such as --keep-daily 7: docs/retention.md.',
     })
   const { signal } = options
-  const found = await survey(repository, signal)
+  const seen = await survey(repository, signal)
+  const settled: Settled = options.dryRun ? { putBack: [], changed: false, refused: undefined } : await settleFirst()
+  const found = settled.changed ? await survey(repository, signal) : seen
   const { blocked, verdicts } = judge(found, options)
   const backups = verdicts.map(verdict => {
     const known = found.backups.get(verdict.id)
@@ -74,49 +78,70 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   const common = { backups, problems: found.problems }
   const none = { objects: 0, bytes: 0 }
   const still = { released: none, waiting: none, deleted: none }
-  if (blocked !== undefined) return { ...common, ...still, blocked, removed: [], putBack: [], refused: undefined }
+  if (blocked !== undefined) {
+    const { putBack, refused } = settled
+    return { ...common, ...still, blocked, removed: [], putBack, refused }
+  }
 
   const removal = options.dryRun ? { removed: going, putBack: [], refused: undefined } : await remove()
+  const done = { removed: removal.removed, putBack: [...settled.putBack, ...removal.putBack] }
   const gone = new Set(removal.removed)
-  const staying = [...found.backups.values()].filter(({ id }) => !gone.has(id))
+  const staying = [...found.leaving.values(), ...found.backups.values()].filter(({ id }) => !gone.has(id))
   const unknown = staying.map(backup => found.content.unreadableList(backup)).find(list => list !== undefined)
   if (unknown !== undefined) {
     const what = `nobody knows what a backup needs, so nothing is deleted: ${unknown.message}`
-    return { ...common, ...still, ...removal, blocked: what }
+    return { ...common, ...still, ...done, refused: removal.refused, blocked: what }
   }
   const usage = usageOf(found, gone)
   const intents = options.dryRun ? found.intents : await readIntents(repository)
   const plan = planSweep(found.content, usage, found.marks, intents, { grace: options.grace, now: Date.now() })
   const amounts = { released: amountOf(found.content, plan.unused), waiting: amountOf(found.content, plan.waiting) }
-  if (options.dryRun) return { ...common, ...removal, ...amounts, blocked, deleted: amountOf(found.content, plan.due) }
+  const deleted = amountOf(found.content, plan.due)
+  if (options.dryRun) return { ...common, ...done, ...amounts, blocked, deleted, refused: undefined }
   signal?.throwIfAborted()
-  const known = new Set(found.backups.keys())
+  const known = new Set([...found.backups.keys(), ...found.leaving.keys()])
   const swept = await sweep(repository, found.content, plan, known, options.by, signal)
-  const refused = removal.refused ?? swept.refused ?? (await tidy(repository, found, new Set(plan.due)))
-  return { ...common, ...removal, ...amounts, blocked, deleted: swept.deleted, refused }
+  const refused = settled.refused ?? removal.refused ?? swept.refused
+  const untidy = refused === undefined ? await tidy(repository, found, new Set(plan.due)) : undefined
+  return { ...common, ...done, ...amounts, blocked, deleted: swept.deleted, refused: refused ?? untidy }
+
+  async function settleFirst(): Promise<Settled> {
+    await removeExpiredIntents(repository, seen.content.newest)
+    const mayGo = judge(seen, options).blocked === undefined
+    return settle(
+      repository,
+      id => seen.leaving.has(id),
+      chunksOf(seen, seen.leaving.keys()),
+      options.by,
+      async removed => (mayGo ? judgeAgain(repository, seen, removed, options) : new Set()),
+    )
+  }
 
   async function remove(): Promise<Removal> {
-    await removeExpiredIntents(repository, found.content.newest)
     if (going.length === 0) return { removed: [], putBack: [], refused: undefined }
     signal?.throwIfAborted()
-    const chunks = new Set<string>()
-    for (const id of going) for (const key of keysNamedBy(found, id)) chunks.add(parseChunkKey(key)?.sha256 ?? '')
-    return removeBackups(repository, going, chunks, options.by, removed =>
+    return removeBackups(repository, going, chunksOf(found, going), options.by, removed =>
       judgeAgain(repository, found, removed, options),
     )
   }
 }
 
-function* keysNamedBy({ backups, content }: Survey, id: string): Iterable<string> {
-  const backup = backups.get(id)
-  if (backup === undefined) return
-  for (const position of content.namedBy(backup)) yield content.keys[position] as string
+/** Hashes of all chunks that these name. */
+function chunksOf({ backups, content, leaving }: Survey, ids: Iterable<string>): Set<string> {
+  const chunks = new Set<string>()
+  for (const id of ids) {
+    const backup = backups.get(id) ?? leaving.get(id)
+    if (backup === undefined) continue
+    for (const position of content.namedBy(backup))
+      chunks.add(parseChunkKey(content.keys[position] as string)?.sha256 ?? '')
+  }
+  return chunks
 }
 
-function usageOf({ backups, content }: Survey, gone: ReadonlySet<string>): Usage {
+function usageOf({ backups, content, leaving }: Survey, gone: ReadonlySet<string>): Usage {
   const used = new Uint8Array(content.keys.length)
   const released = new Uint8Array(content.keys.length)
-  for (const backup of backups.values()) {
+  for (const backup of [...leaving.values(), ...backups.values()]) {
     const flags = gone.has(backup.id) ? released : used
     for (const position of content.namedBy(backup)) flags[position] = 1
   }
@@ -130,6 +155,7 @@ async function tidy(repository: Repository, { content, marks }: Survey, deleted:
   // Last: whoever checked or pinned a backup did so while it was there.
   const ids = new Set<string>()
   for await (const { key } of repository.store.list('backups/')) ids.add(idInKey(key) ?? '')
+  for (const { id } of (await listRemoved(repository)).copies) ids.add(id)
   const orphans = [...checks].flatMap(([id, of]) => (ids.has(id) ? [] : of.map(({ key }) => key)))
   // A prune that is just putting a backup back needs its pin.
   const oldPins = [...pins].filter(

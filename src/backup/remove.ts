@@ -1,20 +1,24 @@
 /**
- * Removing backups, in an order that a pin, a verification or another prune at the same time cannot break:
+ * Removing backups, in an order that a pin, a verification, another prune or a kill at the same time cannot break:
  *   1. Announce what they name, so that none of it is deleted before the last step.
- *   2. Judge again, by what is there now; between this and the next step nothing is waited for.
- *   3. Delete the manifests.
- *   4. Judge once more. What would have to stay now, because somebody pinned it or found a newer one bad meanwhile, is
+ *   2. Store copies of their manifests, and see that the intent is there still.
+ *   3. Judge again, by what is there now; between this and the next step nothing is waited for.
+ *   4. Delete the manifests.
+ *   5. Judge once more. What would have to stay now, because somebody pinned it or found a newer one bad meanwhile, is
  *      put back as it was.
- * A kill leaves behind, after the first step, an intent; after the third, chunks that nothing names, and the results of
- * checks of backups that are gone. A later prune finds both.
+ *   6. Delete the copies, but for those of what was put back: a sweep that did not see its manifest sees them.
+ * A kill leaves behind, after the first step, an intent; after the second, copies beside their manifests, which are of no
+ * use; after the fourth, copies without manifests: `settle.ts` takes the fifth and the sixth step then, in the next prune.
+ * Until then what they name counts as used. Results of checks of backups that are gone are removed by a later prune.
  */
 
 import { LockkeeperError } from '../errors.ts'
-import { forEach } from './concurrency.ts'
+import { inOrder } from './concurrency.ts'
 import { largest, manifestKey } from './format.ts'
-import { announce } from './intents.ts'
+import { announce, type Intent } from './intents.ts'
 import type { Origin } from './manifest.ts'
 import { readObject } from './objects.ts'
+import { copyKey, listRemoved } from './removed.ts'
 import type { Repository } from './repository.ts'
 
 const manifestsAtOnce = 16
@@ -26,46 +30,102 @@ export interface Removal {
   readonly refused: LockkeeperError | undefined
 }
 
+/** Judges again: ids that may go, among them those in its argument, which are no longer there. */
+export type MayGo = (removed: ReadonlySet<string>) => Promise<ReadonlySet<string>>
+
+/** Bytes of a manifest, and the key of the copy of it. */
+export interface Copied {
+  readonly id: string
+  readonly key: string
+  readonly bytes: Uint8Array
+}
+
 /**
  * Removes the manifests of backups.
+ * @param ids at least one
  * @param chunks hashes of all that they name
- * @param mayGo judges again: ids that may go, among them those in its argument, which are no longer there
  */
 export async function removeBackups(
   repository: Repository,
   ids: readonly string[],
   chunks: ReadonlySet<string>,
   by: Origin,
-  mayGo: (removed: ReadonlySet<string>) => Promise<ReadonlySet<string>>,
+  mayGo: MayGo,
 ): Promise<Removal> {
-  const { store } = repository
   const intent = await announce(repository, chunks, by)
   try {
-    const manifests = new Map<string, Uint8Array>()
-    await forEach(ids, manifestsAtOnce, async id => {
-      const bytes = await readObject(store, manifestKey(id), largest.manifest)
-      if (bytes !== undefined) manifests.set(id, bytes)
-    })
+    // Whoever may not delete finds out before copies are stored that nobody can clean up.
+    const denied = await deleteOrExplain(repository, [copyKey(intent, ids[0] as string)])
+    if (denied !== undefined) return { removed: [], putBack: [], refused: denied }
+    const copies = await copyManifests(repository, intent, ids)
+    if (!(await intent.holds())) throw await heldUp(repository, [...copies.values()])
     const allowed = await mayGo(new Set())
-    const going = ids.filter(id => manifests.has(id) && allowed.has(id))
+    const going = [...copies.keys()].filter(id => allowed.has(id))
     const refused = await deleteOrExplain(repository, going.map(manifestKey))
     const removed = refused === undefined ? going : await goneOf(repository, going)
     const still = await mayGo(new Set(removed))
-    const putBack = removed.filter(id => !still.has(id))
-    for (const id of putBack) await store.putIfAbsent(manifestKey(id), manifests.get(id) as Uint8Array)
-    // Held up for days: what they name may have been deleted, and a backup that is not whole is worse than none.
-    if (putBack.length > 0 && !(await intent.holds())) throw await lost(repository, putBack)
-    return { removed: removed.filter(id => still.has(id)), putBack, refused }
+    const staying = removed.filter(id => !still.has(id))
+    await putBack(
+      repository,
+      intent,
+      staying.map(id => copies.get(id) as Copied),
+    )
+    const spent = [...copies.values()].filter(({ id }) => !staying.includes(id)).map(({ key }) => key)
+    const left = await deleteOrExplain(repository, spent)
+    return { removed: removed.filter(id => still.has(id)), putBack: staying, refused: refused ?? left }
   } finally {
     await intent.withdraw()
   }
 }
 
-async function lost({ store }: Repository, ids: readonly string[]): Promise<LockkeeperError> {
-  await store.deleteMany(ids.map(manifestKey))
-  return new LockkeeperError('storage', `a prune that was held up for days removed ${ids.join(', ')}`, {
+/** Stores copies of those manifests that are there. All of them are durable when it resolves. */
+async function copyManifests(
+  { store }: Repository,
+  intent: Intent,
+  ids: readonly string[],
+): Promise<Map<string, Copied>> {
+  const copies = new Map<string, Copied>()
+  const batch = store.batch()
+  const read = async (id: string) => ({ id, bytes: await readObject(store, manifestKey(id), largest.manifest) })
+  for await (const { bytes, id } of inOrder(ids, manifestsAtOnce, read)) {
+    if (bytes === undefined) continue
+    const key = copyKey(intent, id)
+    await batch.put(key, bytes)
+    copies.set(id, { id, key, bytes })
+  }
+  await batch.flush()
+  return copies
+}
+
+/** What such late copies name may have been deleted before they were stored. */
+async function heldUp(repository: Repository, copies: readonly Copied[]): Promise<LockkeeperError> {
+  await deleteOrExplain(
+    repository,
+    copies.map(({ key }) => key),
+  )
+  return new LockkeeperError('storage', 'this prune was held up for days, so it removed nothing', {
+    hint: 'Run it again.',
+  })
+}
+
+/**
+ * Puts manifests back. What they name has been spared all the time when the intent that was there before is there still,
+ * or the copy is; otherwise some of it may be deleted, and a backup that is not whole is worse than none: rejects with
+ * `storage`, and has taken back what it put back.
+ */
+export async function putBack(repository: Repository, intent: Intent, copies: readonly Copied[]): Promise<void> {
+  const { store } = repository
+  const stored: Copied[] = []
+  for (const copy of copies)
+    if ((await store.putIfAbsent(manifestKey(copy.id), copy.bytes)) === 'stored') stored.push(copy)
+  if (stored.length === 0 || (await intent.holds())) return
+  const there = new Set((await listRemoved(repository)).copies.map(({ key }) => key))
+  const lost = stored.filter(({ key }) => !there.has(key)).map(({ id }) => id)
+  if (lost.length === 0) return
+  await store.deleteMany(lost.map(manifestKey))
+  throw new LockkeeperError('storage', `a prune that was held up for days removed ${lost.join(', ')}`, {
     hint: 'Meanwhile somebody pinned them, or found newer ones bad. `lockkeeper backups` lists what there is.',
-    details: { backups: ids },
+    details: { backups: lost },
   })
 }
 

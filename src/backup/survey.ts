@@ -1,6 +1,7 @@
 /** Everything that a prune has to know before it decides: what is stored, who may need it, and what is known of it. */
 
 import { type Backup, type CatalogProblem, listNames, readBackup, readBackups } from './catalog.ts'
+import { listChecks } from './checks.ts'
 import { inOrder } from './concurrency.ts'
 import { Content, type Names } from './content.ts'
 import { manifestKey } from './format.ts'
@@ -8,6 +9,7 @@ import { type Intents, readIntents } from './intents.ts'
 import type { Manifest } from './manifest.ts'
 import { type Marks, readMarks } from './marks.ts'
 import { listPins } from './pins.ts'
+import { readLeaving } from './removed.ts'
 import type { Repository } from './repository.ts'
 import { type Retention, type RetentionFacts, type RetentionPolicy, retain } from './retention.ts'
 import { newestMarks } from './sweep.ts'
@@ -30,6 +32,8 @@ export interface Survey {
   readonly intents: Intents
   /** By id; newest last. */
   readonly backups: ReadonlyMap<string, Surveyed>
+  /** Those that a prune is just removing, or was killed while it did: by id, they are not among the backups. */
+  readonly leaving: ReadonlyMap<string, Surveyed>
   readonly problems: readonly CatalogProblem[]
 }
 
@@ -37,7 +41,8 @@ const manifestsAtOnce = 16
 
 /**
  * Marks first, then what is stored, then the intents, then the manifests: so whatever a backup stored is seen together
- * with its intent, or with its manifest. Rejects when the store does, or marks cannot be read.
+ * with its intent, or with its manifest. The copies of removed manifests come last, for a manifest that is gone by then
+ * has one. Rejects when the store does, or marks cannot be read.
  */
 export async function survey(repository: Repository, signal?: AbortSignal): Promise<Survey> {
   const marks = await Array.fromAsync(readMarks(repository))
@@ -46,35 +51,48 @@ export async function survey(repository: Repository, signal?: AbortSignal): Prom
   signal?.throwIfAborted()
   const listing = await listNames(repository)
   const problems = [...listing.problems]
-  const found: (Pick<Surveyed, 'id' | 'chunks' | 'own' | 'bytes'> & { readonly listed: Checked })[] = []
+  const found = new Map<string, Read>()
   for await (const read of readBackups(repository, listing)) {
     signal?.throwIfAborted()
-    if (!('manifest' in read)) problems.push(read)
-    else {
-      // Not the whole manifest: there may be ten thousand.
-      const { manifest, ...listed } = read
-      found.push({
-        id: read.id,
-        chunks: manifest.chunks,
-        own: ownFacts(manifest),
-        bytes: manifest.database.bytes,
-        listed,
-      })
-    }
+    if ('manifest' in read) found.set(read.id, factsOfManifest(read.manifest, read))
+    else problems.push(read)
   }
+  const unread = new Set(problems.map(({ key }) => key))
+  const copies = await readLeaving(repository, id => found.has(id) || unread.has(manifestKey(id)))
+  problems.push(...copies.problems)
+  const checks = copies.manifests.length === 0 ? undefined : (await listChecks(repository.store)).checks
+  const copied = copies.manifests.map(manifest => {
+    const check = checks?.get(manifest.id)?.at(-1)
+    const checked = check === undefined ? { checked: 'unchecked' as const } : { checked: check.result, check }
+    return factsOfManifest(manifest, { id: manifest.id, ...checked })
+  })
   const pins = await listPins(repository)
-  await content.readLists(found, signal)
+  await content.readLists([...found.values(), ...copied], signal)
   const damaged = newestMarks(marks, content, ({ reason }) => reason === 'damaged')
   const backups = new Map<string, Surveyed>()
-  for (const { listed, ...known } of found) {
+  for (const known of found.values()) {
     const incomplete = await content.flawOf(known)
     // Another prune may have removed it meanwhile, and what it named.
     if (incomplete !== undefined && (await repository.store.head(manifestKey(known.id))) === undefined) continue
+    backups.set(known.id, withFlaw(known, incomplete))
+  }
+  const leaving = new Map<string, Surveyed>()
+  for (const known of copied) leaving.set(known.id, withFlaw(known, await content.flawOf(known)))
+  return { marks, content, intents, backups, leaving, problems }
+
+  function withFlaw({ listed, ...known }: Read, incomplete: string | undefined): Surveyed {
     const flaw = known.own.flaw ?? incomplete ?? knownDamage(known, listed, content, damaged)
     const own = { ...known.own, flaw }
-    backups.set(known.id, { ...known, own, facts: withOthers(own, listed, pins) })
+    return { ...known, own, facts: withOthers(own, listed, pins) }
   }
-  return { marks, content, intents, backups, problems }
+}
+
+type Read = Omit<Surveyed, 'facts'> & { readonly listed: Checked }
+
+/** Not the whole manifest: there may be ten thousand. */
+function factsOfManifest(manifest: Manifest, { check, checked, id }: Checked): Read {
+  const listed = check === undefined ? { id, checked } : { id, checked, check }
+  return { id, chunks: manifest.chunks, own: ownFacts(manifest), bytes: manifest.database.bytes, listed }
 }
 
 /**
@@ -116,9 +134,9 @@ function withOthers(
   return { ...own, flaw: own.flaw ?? bad, verified: checked === 'good', pinned: pins.has(id) }
 }
 
-/** Problems that forbid all deleting: a manifest that cannot be read may name anything. */
+/** Problems that forbid all deleting: a manifest, or the copy of one, that cannot be read may name anything. */
 export function unreadableManifests(problems: readonly CatalogProblem[]): string[] {
-  return problems.flatMap(({ key }) => (key.startsWith('backups/') ? [key] : []))
+  return problems.flatMap(({ key }) => (/^(?:backups|removed)\//.test(key) ? [key] : []))
 }
 
 export interface JudgeOptions {
@@ -147,8 +165,10 @@ export async function judgeAgain(
   const problems = [...odd]
   const facts: RetentionFacts[] = []
   const there = new Set(listed.map(({ id }) => id))
-  for (const [id, known] of surveyed.backups)
-    if (removed.has(id) && !there.has(id)) facts.push({ ...known.facts, pinned: pins.has(id) })
+  for (const id of removed) {
+    const known = surveyed.backups.get(id) ?? surveyed.leaving.get(id)
+    if (known !== undefined && !there.has(id)) facts.push({ ...known.facts, pinned: pins.has(id) })
+  }
   for await (const found of inOrder(listed, manifestsAtOnce, async backup => {
     const known = surveyed.backups.get(backup.id)
     return known === undefined ? readBackup(repository, backup) : withOthers(known.own, backup, pins)

@@ -1,7 +1,8 @@
 /**
  * Deleting chunks and lists that nothing uses any more. The order, which `intents.ts` gives the reason for:
  *   1. Mark, in one file: what is unused and not marked yet, which a later sweep may delete, and what this one deletes.
- *   2. Read all intents, then the manifests that came since the survey; spare what they name.
+ *   2. Read all intents, then the manifests that came since the survey, then copies of those that are just being removed;
+ *      spare what they name.
  *   3. Delete, as long as the marks from the first step are there.
  *   4. Remove marks of what is gone.
  * The marks from the first step stay for a week: while this process may still be about to delete something, or a
@@ -19,6 +20,7 @@ import { type Intents, readIntents } from './intents.ts'
 import type { Origin } from './manifest.ts'
 import { type Marks, mark, marksThere } from './marks.ts'
 import { deleteOrExplain } from './remove.ts'
+import { readLeaving } from './removed.ts'
 import type { Repository } from './repository.ts'
 
 /** Milliseconds that marks outlive what they mark. A prune that was paused for longer gives up. */
@@ -123,7 +125,7 @@ export async function sweep(
   return { deleted: { objects, bytes }, refused: undefined }
 }
 
-/** What backups name that came since the survey. Rejects with `invalid` when one of them cannot be read. */
+/** What backups name that came since the survey, be it that one is just going again. Rejects with `invalid` when one of them cannot be read. */
 async function namedSince(
   repository: Repository,
   content: Content,
@@ -144,6 +146,14 @@ async function namedSince(
       })
     for (const position of content.namedBy(manifest)) named.add(position)
   }
+  const { manifests: leaving, problems } = await readLeaving(repository, id => known.has(id))
+  for (const { key, message } of problems)
+    throw new LockkeeperError('invalid', `nothing can be deleted: ${message}`, {
+      hint: 'Nobody knows what it names. Bring that object back, or move it out of the repository if it is beyond help.',
+      details: { object: key },
+    })
+  await content.readLists(leaving, signal)
+  for (const manifest of leaving) for (const position of content.namedBy(manifest)) named.add(position)
   return named
 }
 

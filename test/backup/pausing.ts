@@ -6,31 +6,39 @@ export interface Pausing {
   readonly store: ObjectStore
   /** Requests that were made so far: `put chunks/...`. */
   readonly requests: readonly string[]
-  /** Holds up the request with this number, from 0; resolves when it has come, or `ended` when `work` ends before. */
-  reached<T>(request: number, work: Promise<T>): Promise<'reached' | 'ended'>
+  /** Holds up the request with this number, from 0, or the first one that fits; resolves when it has come, or `ended` when `work` ends before. */
+  reached<T>(request: number | ((request: string) => boolean), work: Promise<T>): Promise<'reached' | 'ended'>
   /** Lets it and all others go on. */
   resume(): void
+  /** Nothing gets through any more, as if whoever asked had been killed. */
+  die(): void
 }
 
 export function pausing(store: ObjectStore): Pausing {
   const requests: string[] = []
-  let held = Number.POSITIVE_INFINITY
+  let held: (request: string) => boolean = () => false
+  let holding = false
   let come = () => {}
   let go = () => {}
-  const gate = new Promise<void>(resolve => {
+  let cut = () => {}
+  const gate = new Promise<void>((resolve, reject) => {
     go = resolve
+    cut = () => reject(new Error('nobody is there any more'))
   })
+  gate.catch(() => {})
   const pass = async (request: string) => {
     requests.push(request)
-    if (requests.length <= held) return
+    holding ||= held(request)
+    if (!holding) return
     come()
     await gate
   }
   return {
     requests,
     resume: () => go(),
+    die: () => cut(),
     async reached(request, work) {
-      held = request
+      held = typeof request === 'number' ? () => requests.length > request : request
       const arrived = new Promise<'reached'>(resolve => {
         come = () => resolve('reached')
       })

@@ -3,33 +3,20 @@
  * happens to a prune that is paused and wakes up hours later, and to everybody else beside it.
  */
 
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordCheck } from '../../src/backup/checks.ts'
 import { fetchBackup } from '../../src/backup/fetch.ts'
 import { pin } from '../../src/backup/pins.ts'
-import { openRepository, type Repository } from '../../src/backup/repository.ts'
+import type { Repository } from '../../src/backup/repository.ts'
 import { LockkeeperError } from '../../src/errors.ts'
-import { fileStore } from '../../src/storage/file.ts'
 import { pausing } from './pausing.ts'
-import { age, contentOf, days, expectWhole, keysIn, pruneNow, versionsOf } from './pruning.ts'
-import { backup, by, catalogOf, freshFolder, scratch, type TestRepository } from './support.ts'
-
-interface Race extends Omit<TestRepository, 'asked'> {
-  readonly ids: readonly string[]
-  readonly versions: readonly string[]
-}
+import { age, contentOf, days, expectWhole, keysIn, pruneNow } from './pruning.ts'
+import { copyOf, type Race, threeBackups } from './race.ts'
+import { backup, by, catalogOf, freshFolder, scratch } from './support.ts'
 
 type Actor = (race: Race, repository: Repository) => Promise<unknown>
-
-/** A copy of a repository for each run. */
-async function copyOf(template: Race, folder: string): Promise<Race> {
-  const root = join(folder, 'repository')
-  await cp(template.root, root, { recursive: true, preserveTimestamps: true })
-  const repository = await openRepository(fileStore(root), { databaseName: 'app', create: false })
-  return { ...template, folder, root, repository, path: name => join(folder, name) }
-}
 
 /** Holds `held` up before each of its requests, lets `others` run meanwhile, and judges by `expected`. */
 async function everyPause(
@@ -96,13 +83,7 @@ describe('one that is held up before any of its requests', { timeout: 300_000 },
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(scratch, 'lockkeeper-races-'))
-    const store = fileStore(join(folder, 'full'))
-    const repository = await openRepository(store, { databaseName: 'app', create: true, chunkSize: 4096 })
-    const test = { folder, root: join(folder, 'full'), repository, path: (name: string) => join(folder, name) }
-    const versions = versionsOf(test, 3)
-    const ids: string[] = []
-    for (const path of versions) ids.push((await backup(test, path)).id)
-    full = { ...test, ids, versions }
+    full = await threeBackups(folder)
     pruned = await copyOf(full, join(folder, 'pruned'))
     await pruneNow(pruned)
     weekly = await copyOf(pruned, join(folder, 'weekly'))
