@@ -8,6 +8,7 @@ import { inOrder } from './concurrency.ts'
 import { isContentKey, largest, parseChunkKey } from './format.ts'
 import { readMarks } from './marks.ts'
 import { readJson } from './objects.ts'
+import { parseCopyKey } from './removed.ts'
 import type { Repository } from './repository.ts'
 
 export interface Inventory {
@@ -17,6 +18,8 @@ export interface Inventory {
   readonly foreign: readonly string[]
   /** Chunks and lists that no backup names, and that no prune has marked yet. */
   readonly unused: { readonly chunks: number; readonly lists: number }
+  /** Copies of manifests that a prune is just removing, or was killed while it did. */
+  readonly copies: number
 }
 
 const objectsAtOnce = 16
@@ -35,13 +38,15 @@ export async function takeInventory(
   const foreign: string[] = []
   const marked = await allMarked(repository)
   const unused = { chunks: 0, lists: 0 }
+  let copies = 0
   for await (const problem of inOrder(repository.store.list(''), objectsAtOnce, ({ key }) => problemWith(key))) {
     signal?.throwIfAborted()
     if (problem !== undefined) damaged.push(problem)
   }
-  return { damaged, foreign, unused }
+  return { damaged, foreign, unused, copies }
 
   async function problemWith(key: string): Promise<CatalogProblem | undefined> {
+    if (parseCopyKey(key) !== undefined) copies++
     if (records.test(key)) return recordProblem(repository, key)
     if (readBefore.test(key)) return undefined
     if (!isContentKey(key)) foreign.push(key)

@@ -20,7 +20,8 @@ export interface Pin {
 
 /**
  * Pins a backup, by its whole id. `exists`: it was pinned before, and its reason stays what it was. Rejects with `missing`
- * when there is no such backup, or no longer. A prune that removes it at the same time sees the pin, and puts it back.
+ * when there is no such backup, or no longer. A prune that removes it at the same time sees the pin and puts it back, or
+ * when it is killed before, the next prune does.
  */
 export async function pin(
   repository: Repository,

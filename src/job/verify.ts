@@ -95,9 +95,13 @@ async function verifyAll(repository: Repository, copy: WorkingCopy, options: Ver
     })
     if (outcome !== undefined) outcomes.push(outcome)
   }
-  const { damaged, foreign, unused } = await takeInventory(repository, named, signal)
+  const { copies, damaged, foreign, unused } = await takeInventory(repository, named, signal)
   const strangers = new Set([...foreign, ...problems.map(({ key }) => key)])
   const notes = [...strangers].map(key => `${key}: is no part of a repository`)
+  if (copies > 0)
+    notes.push(
+      `${copies} manifests lie in removed/: a prune is at work, or was killed, and then the next one puts back what has to stay`,
+    )
   if (unused.chunks + unused.lists > 0)
     notes.push(
       `${unused.chunks} chunks and ${unused.lists} lists belong to no backup: one is being made now, or was killed before it was complete, or its manifest was deleted by something else than lockkeeper prune`,

@@ -122,6 +122,7 @@ describe('a user', () => {
     expect(refused).toMatchObject({ code: 'denied', message: expect.stringContaining('s3:DeleteObject') })
     expect(removed).toEqual([])
     expect(await keys(store, 'backups/')).toEqual(before)
+    expect(await keys(store, 'removed/')).toEqual([])
     await store.close()
   })
 

@@ -218,6 +218,17 @@ describe('nothing is removed or deleted', () => {
     await expectBlocked(test, 'backups/notes.txt')
   })
 
+  it.each([
+    ['while the copy of a manifest that was being removed is torn', '{"format":1'],
+    ['while the copy of a manifest that was being removed is of a newer format', '{"format":2}'],
+  ])('%s', async (_, spoilt) => {
+    const test = await three()
+    const key = `removed/20261128T070000Z-0f0f0f0f-0000-4000-8000-000000000000/${test.ids[0]}.json`
+    await test.repository.store.putIfAbsent(key, Buffer.from(spoilt))
+    rmSync(join(test.root, manifestKey(test.ids[0] ?? '')))
+    await expectBlocked(test, key)
+  })
+
   it('while marks cannot be read', async () => {
     const test = await three()
     await test.repository.store.putIfAbsent('marks/mine.json', Buffer.from('{}'))
@@ -321,6 +332,7 @@ describe('a store that does not delete', () => {
     const report = await pruneNow(denied(test, /./))
     expect(report.refused?.message).toContain('s3:DeleteObject')
     expect(report.removed).toEqual([])
+    expect(keysIn(test.root, 'removed/')).toEqual([])
     expect(keysIn(test.root, 'backups/', 'chunks/', 'lists/')).toEqual(before)
     expect((await pruneNow(test)).removed.length).toBe(2)
     await expectWhole(test)

@@ -1,5 +1,5 @@
 /** What a verification finds in databases and in a repository. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
@@ -194,6 +194,22 @@ describe('the rest of the repository', () => {
     const { good, notes } = await verified(place, { all: true })
     expect(good).toBe(true)
     expect(notes).toEqual([expect.stringMatching(/^1 chunks and 1 lists belong to no backup/)])
+  })
+
+  test('a manifest that a prune was just removing is told of, and is no stranger', async () => {
+    const place = await withBackups(2)
+    const leaving = join(place.repository, 'removed', '20261128T070000Z-0f0f0f0f-0000-4000-8000-000000000000')
+    mkdirSync(leaving, { recursive: true })
+    const name = `${place.backups()[1]}.json`
+    renameSync(join(place.repository, 'backups', name), join(leaving, name))
+    const { good, notes, problems } = await verified(place, { all: true })
+    expect({ good, problems }).toEqual({ good: true, problems: [] })
+    expect(notes).toEqual([
+      expect.stringMatching(/^1 manifests lie in removed\/: a prune is at work/),
+      expect.stringMatching(/^1 chunks and 1 lists belong to no backup/),
+    ])
+    writeFileSync(join(leaving, name), '{}')
+    expect((await verified(place, { all: true })).problems[0]?.key).toContain(name)
   })
 
   test.each(['is lost', 'is damaged'])(
