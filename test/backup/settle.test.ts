@@ -5,10 +5,12 @@
  * A prune dies before each of its requests in turn: it is held up there for good, which to the store is the same.
  */
 
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordCheck } from '../../src/backup/checks.ts'
+import { announce } from '../../src/backup/intents.ts'
 import { pin } from '../../src/backup/pins.ts'
 import { pausing } from './pausing.ts'
 import { age, contentOf, days, expectWhole, keysIn, pruneNow } from './pruning.ts'
@@ -62,6 +64,14 @@ async function expectSettled(race: Race, staying: readonly number[]): Promise<vo
   expect((await expectWhole(race)).length).toBe(staying.length)
   // Two chunks of its own and a list, and what all of them share.
   expect(contentOf(race).length).toBe(staying.length * 3 + 4)
+}
+
+/** What one of the backups names and no other one does. */
+async function contentOfOnly(full: Race, which: number): Promise<string[]> {
+  const race = await copyOf(full, await freshFolder())
+  await race.repository.store.deleteMany([`backups/${race.ids[which]}.json`])
+  for (let round = 0; round < 2; round++) await pruneNow(race, { policy: { keepLast: 9 } })
+  return contentOf(full).filter(key => !contentOf(race).includes(key))
 }
 
 /** Does it for each request until there is no such one any more; returns how many there were. */
@@ -174,6 +184,38 @@ describe('a prune that dies before any of its requests', { timeout: 300_000 }, (
       expect(pairs).toBeGreaterThan(50)
     },
   )
+
+  it('leaves all that its copies name where it is, until somebody has judged and it is surely dead', async () => {
+    const race = await copyOf(full, await freshFolder())
+    const before = contentOf(race)
+    // It names nothing itself.
+    const intent = await announce(race.repository, new Set(), by)
+    const copy = `removed/${intent.id}/${race.ids[0]}.json`
+    await race.repository.store.putIfAbsent(copy, readFileSync(join(race.root, 'backups', `${race.ids[0]}.json`)))
+    await race.repository.store.deleteMany([`backups/${race.ids[0]}.json`])
+    for (let round = 0; round < 3; round++) await pruneNow(race)
+    expect(keysIn(race.root, 'removed/')).toEqual([copy])
+    const own = (await contentOfOnly(full, 1)).filter(key => key.startsWith('chunks/'))
+    expect(contentOf(race)).toEqual(before.filter(key => !own.includes(key)))
+    await intent.withdraw()
+    await expectSettled(race, [2])
+  })
+
+  it('is seen also by a prune that is about to delete what only its copies name', async () => {
+    const race = await copyOf(full, await freshFolder())
+    await pruneNow(race)
+    const slow = pausing(race.repository.store)
+    const work = pruneNow({ repository: { ...race.repository, store: slow.store } })
+    const marked = () => slow.requests.some(request => request.startsWith('put marks/'))
+    expect(await slow.reached(request => request === 'list removed/' && marked(), work)).toBe('reached')
+    const copy = `removed/20261128T070000Z-0f0f0f0f-0000-4000-8000-000000000000/${race.ids[0]}.json`
+    await race.repository.store.putIfAbsent(copy, readFileSync(join(full.root, 'backups', `${race.ids[0]}.json`)))
+    slow.resume()
+    expect((await work).deleted.objects).toBe(3)
+    const own = await contentOfOnly(full, 0)
+    expect(contentOf(race)).toEqual(expect.arrayContaining(own))
+    await expectSettled(race, [2])
+  })
 
   it('is finished with by several at once', async () => {
     const race = await copyOf(halfway, await freshFolder())
