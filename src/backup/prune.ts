@@ -37,6 +37,8 @@ export interface JudgedBackup extends Verdict {
 export interface PruneReport {
   /** All that were there, newest last. */
   readonly backups: readonly JudgedBackup[]
+  /** What is stored though there is no backup at all: nothing of it is marked or deleted. Undefined: there are backups, or nothing. */
+  readonly withoutBackups: Amount | undefined
   /** Why nothing may be removed or deleted, a sentence; undefined: something may. */
   readonly blocked: string | undefined
   /** Ids; in a dry run, of those that would be. */
@@ -75,10 +77,14 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
     return { ...verdict, facts: known?.facts as RetentionFacts, bytes: known?.bytes ?? 0 }
   })
   const going = verdicts.filter(({ keep }) => !keep).map(({ id }) => id)
-  const common = { backups, problems: found.problems }
+  const { content } = found
+  const abandoned = found.backups.size + found.leaving.size === 0 && content.keys.length > 0
+  const withoutBackups = abandoned ? amountOf(content, [...content.keys.keys()]) : undefined
+  const common = { backups, problems: found.problems, withoutBackups }
   const none = { objects: 0, bytes: 0 }
   const still = { released: none, waiting: none, deleted: none }
-  if (blocked !== undefined) {
+  // Somebody may be about to bring the manifests back.
+  if (blocked !== undefined || abandoned) {
     const { putBack, refused } = settled
     return { ...common, ...still, blocked, removed: [], putBack, refused }
   }
@@ -87,20 +93,20 @@ export async function prune(repository: Repository, options: PruneOptions): Prom
   const done = { removed: removal.removed, putBack: [...settled.putBack, ...removal.putBack] }
   const gone = new Set(removal.removed)
   const staying = [...found.leaving.values(), ...found.backups.values()].filter(({ id }) => !gone.has(id))
-  const unknown = staying.map(backup => found.content.unreadableList(backup)).find(list => list !== undefined)
+  const unknown = staying.map(backup => content.unreadableList(backup)).find(list => list !== undefined)
   if (unknown !== undefined) {
     const what = `nobody knows what a backup needs, so nothing is deleted: ${unknown.message}`
     return { ...common, ...still, ...done, refused: removal.refused, blocked: what }
   }
   const usage = usageOf(found, gone)
   const intents = options.dryRun ? found.intents : await readIntents(repository)
-  const plan = planSweep(found.content, usage, found.marks, intents, { grace: options.grace, now: Date.now() })
-  const amounts = { released: amountOf(found.content, plan.unused), waiting: amountOf(found.content, plan.waiting) }
-  const deleted = amountOf(found.content, plan.due)
+  const plan = planSweep(content, usage, found.marks, intents, { grace: options.grace, now: Date.now() })
+  const amounts = { released: amountOf(content, plan.unused), waiting: amountOf(content, plan.waiting) }
+  const deleted = amountOf(content, plan.due)
   if (options.dryRun) return { ...common, ...done, ...amounts, blocked, deleted, refused: undefined }
   signal?.throwIfAborted()
   const known = new Set([...found.backups.keys(), ...found.leaving.keys()])
-  const swept = await sweep(repository, found.content, plan, known, options.by, signal)
+  const swept = await sweep(repository, content, plan, known, options.by, signal)
   const refused = settled.refused ?? removal.refused ?? swept.refused
   const untidy = refused === undefined ? await tidy(repository, found, new Set(plan.due)) : undefined
   return { ...common, ...done, ...amounts, blocked, deleted: swept.deleted, refused: refused ?? untidy }

@@ -54,8 +54,13 @@ export const prune = command({
   },
 })
 
-export function pruneDocument({ blocked, refused, ...report }: PruneReport): object {
-  return { ...report, blocked: blocked ?? null, refused: refused?.message ?? null }
+export function pruneDocument({ blocked, refused, withoutBackups, ...report }: PruneReport): object {
+  return {
+    ...report,
+    withoutBackups: withoutBackups ?? null,
+    blocked: blocked ?? null,
+    refused: refused?.message ?? null,
+  }
 }
 
 function rowOf({ bytes, facts, id, keep, reasons }: JudgedBackup): string[] {
@@ -66,13 +71,17 @@ function rowOf({ bytes, facts, id, keep, reasons }: JudgedBackup): string[] {
 
 /** What there is to say of a prune that was done, or tried. */
 export function toldOfPrune(
-  { backups, blocked, deleted, refused, released, removed, waiting }: PruneReport,
+  { backups, blocked, deleted, refused, released, removed, waiting, withoutBackups }: PruneReport,
   { dryRun, grace }: { readonly dryRun: boolean; readonly grace: number },
 ): Pick<Outcome, 'sentence' | 'code'> {
   if (blocked !== undefined)
     return {
       sentence: `${removed.length === 0 ? 'Nothing was removed' : 'Nothing was deleted'}: ${blocked}. Bring that object back, or move it out of the repository if it is beyond help.`,
       code: 'invalid',
+    }
+  if (withoutBackups !== undefined)
+    return {
+      sentence: `There is no backup, but ${formatBytes(withoutBackups.bytes)} of content, of which nothing was deleted. If there were backups, something else than lockkeeper removed their manifests, such as a lifecycle rule or a wrong command: bring backups/ back from older versions or from a copy before the next backup is made. If the first backup was killed, the next one uses what is there.`,
     }
   const parts: string[] = []
   if (backups.length === 0) parts.push('There are no backups')

@@ -37,13 +37,17 @@ export function pruneBackups(options: PruneJobOptions): Promise<PruneReport> {
     })
     const warn = (message: string) => listener({ kind: 'warning', step: 'prune', message })
     for (const { message } of report.problems) warn(message)
-    for (const id of report.putBack) warn(`${id} had to stay: it was pinned, or newer ones were found bad, just now`)
+    if (report.withoutBackups !== undefined)
+      warn(`no backup is left, but ${formatBytes(report.withoutBackups.bytes)} of content: were the manifests deleted?`)
+    for (const id of report.putBack)
+      warn(`${id} had to stay: it was pinned, or newer ones were found bad, while it was removed`)
     return report
   })
 }
 
-function done({ backups, blocked, deleted, released, removed }: PruneReport, dryRun: boolean): string {
+function done({ backups, blocked, deleted, released, removed, withoutBackups }: PruneReport, dryRun: boolean): string {
   if (blocked !== undefined) return `nothing can be deleted: ${blocked}`
+  if (withoutBackups !== undefined) return 'there is no backup, and nothing is deleted'
   const would = dryRun ? 'would be ' : ''
   return `${removed.length} of ${backups.length} backups ${would}removed, ${formatBytes(released.bytes)} of them no longer used; ${formatBytes(deleted.bytes)} ${would}deleted`
 }

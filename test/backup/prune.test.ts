@@ -237,6 +237,28 @@ describe('nothing is removed or deleted', () => {
     expect(objectsOf(test.root)).toEqual(before)
   })
 
+  it('where no backup is left, however old the marks, until there is one again', async () => {
+    const test = await three()
+    await pruneNow(test)
+    age(test, keysIn(test.root, 'marks/'), 3 * days)
+    const manifest = readFileSync(join(test.root, manifestKey(test.ids[2] ?? '')))
+    rmSync(join(test.root, manifestKey(test.ids[2] ?? '')))
+    const before = objectsOf(test.root)
+    for (const dryRun of [false, true]) {
+      const { blocked, deleted, released, withoutBackups } = await pruneNow(test, { dryRun })
+      expect({ blocked, deleted, released }).toEqual({
+        blocked: undefined,
+        deleted: { objects: 0, bytes: 0 },
+        released: { objects: 0, bytes: 0 },
+      })
+      expect(withoutBackups?.objects).toBe(13)
+    }
+    expect(objectsOf(test.root)).toEqual(before)
+    writeFileSync(join(test.root, manifestKey(test.ids[2] ?? '')), manifest)
+    expect(await pruneNow(test)).toMatchObject({ withoutBackups: undefined, deleted: { objects: 6 } })
+    await expectWhole(test)
+  })
+
   it('of the content, while a list of a backup that stays cannot be read', async () => {
     const test = await three()
     const orphan = `chunks/ab/${'ab'.repeat(32)}.zst`

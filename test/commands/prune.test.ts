@@ -121,6 +121,23 @@ describe('prune', () => {
     expectRefused(await place.run(['prune'], { LOCKKEEPER_REPOSITORY: undefined }), 78, 'LOCKKEEPER_REPOSITORY')
   })
 
+  test('deletes nothing where all manifests are gone, warns, and says what to do', async () => {
+    const place = await backedUp('daily', 'daily')
+    rmSync(join(place.repository, 'backups'), { recursive: true })
+    const before = chunks(place)
+    for (let round = 0; round < 2; round++) {
+      const ran = await place.run(['prune', '--grace', '0s'])
+      expectOk(ran)
+      expect(ran.stdout).toMatch(
+        /^There is no backup, but .* of content, of which nothing was deleted.* bring backups\/ back/,
+      )
+      expect(logOf(ran).some(({ level, msg }) => level === 'warn' && String(msg).includes('manifests deleted'))).toBe(
+        true,
+      )
+    }
+    expect(chunks(place)).toEqual(before)
+  })
+
   test('removes nothing while a manifest cannot be read, and names it', async () => {
     const place = await backedUp('daily', 'daily')
     const torn = join(place.repository, 'backups', `${place.backups()[0]}.json`)
