@@ -77,6 +77,19 @@ describe('a folder as an object store', () => {
     expect(await keys(store, 'chunks/1')).toEqual(names.filter(key => key.startsWith('chunks/1')).toSorted())
   })
 
+  it('makes folders again that somebody else removed with the last object in them', async () => {
+    const { root, store } = await fresh()
+    const other = fileStore(root)
+    await store.putIfAbsent('a/b/one', bytes('1'))
+    await other.deleteMany(['a/b/one'])
+    expect(await store.putIfAbsent('a/c/two', bytes('2'))).toBe('stored')
+    await other.deleteMany(['a/c/two'])
+    const batch = store.batch()
+    await batch.put('a/d/three', bytes('3'))
+    await batch.flush()
+    expect(await keys(other, '')).toEqual(['a/d/three'])
+  })
+
   it('goes on listing when files and folders vanish meanwhile', async () => {
     const { root, store } = await fresh()
     for (const key of ['a/1', 'b/1', 'b/2', 'c/1', 'd']) await store.putIfAbsent(key, bytes(key))

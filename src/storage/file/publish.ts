@@ -38,7 +38,7 @@ export async function publish(folder: Folder, temporary: Temporary, key: string)
   try {
     for (let attempt = 1; ; attempt++) {
       const path = await folder.path(key)
-      await folder.makeFolderOf(key)
+      if (!(await madeFolder(folder, key, attempt === attempts))) continue
       try {
         await link(temporary.path, path)
         return 'stored'
@@ -53,6 +53,18 @@ export async function publish(folder: Folder, temporary: Temporary, key: string)
     }
   } finally {
     await folder.discard(temporary)
+  }
+}
+
+/** False: the folder above it has just been removed. */
+async function madeFolder(folder: Folder, key: string, last: boolean): Promise<boolean> {
+  try {
+    await folder.makeFolderOf(key)
+    return true
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || last) throw error
+    folder.forgetFolderOf(key)
+    return false
   }
 }
 
