@@ -19,12 +19,17 @@ export const status = command({
       signal,
       viewInProcess: true,
     })
-    const { applied, bytes, hint, journalMode, lastAttempt, level, pending, problem, state, warnings } = result
+    const { applied, bytes, halted, hint, journalMode, lastAttempt, level, pending, problem, state, warnings } = result
     const lines = [
       `database  ${result.database}: ${state}${journalMode === null ? '' : `, ${formatBytes(bytes)}, ${journalMode} mode`}`,
       `level     ${level ?? 'none'} (${applied} applied)`,
       `pending   ${pending.length === 0 ? 'nothing' : pending.join(', ')}`,
     ]
+    for (const { begunAt, done, next, statements, version } of halted)
+      lines.push(
+        `stopped   ${version}, begun at ${begunAt}: ${done}${statements === null ? '' : ` of ${statements}`} statements are committed`,
+        `          next: ${next}`,
+      )
     if (lastAttempt !== null) {
       const { action, duration_ms, error_message, outcome, started_at, to_level } = lastAttempt
       lines.push(

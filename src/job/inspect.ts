@@ -16,6 +16,8 @@ import {
 } from '../migrations/bookkeeping.ts'
 import { loadMigrations } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
+import { progressOf } from '../migrations/progress.ts'
+import type { Halted } from './halted.ts'
 import { type Look, look, lookAtNothing } from './look.ts'
 import type { DeployOptions } from './options.ts'
 
@@ -33,6 +35,8 @@ export interface Status {
   readonly level: string | null
   readonly applied: number
   readonly pending: readonly string[]
+  /** Migrations that commit by themselves and were stopped in the middle. */
+  readonly halted: readonly Halted[]
   readonly lastAttempt: EventRow | null
   readonly warnings: readonly string[]
   /** What a deploy would refuse; null: nothing. */
@@ -48,7 +52,9 @@ export async function status(options: Asked): Promise<Status> {
     const assessment = await assess(connection, migrations)
     const [lastAttempt = null] = await readEvents(connection)
     const seen = await orProblem(lookAsDeploy(connection, migrations, options))
-    return { assessment, lastAttempt, seen }
+    const isHalted = assessment.bookkeeping.rows.some(row => progressOf(row) !== undefined)
+    const halted = isHalted ? (await import('./halted.ts')).haltedOnes(assessment, migrations) : []
+    return { assessment, halted, lastAttempt, seen }
   })
   const { database, presence } = viewed
   if (!('value' in viewed)) {
@@ -56,6 +62,7 @@ export async function status(options: Asked): Promise<Status> {
     const nothing = {
       level: null,
       applied: 0,
+      halted: [],
       lastAttempt: null,
       warnings: [],
       problem: null,
@@ -65,7 +72,7 @@ export async function status(options: Asked): Promise<Status> {
     }
     return { database, state: presence.kind === 'missing' ? 'missing' : 'empty', pending, ...nothing }
   }
-  const { assessment, lastAttempt, seen } = viewed.value
+  const { assessment, halted, lastAttempt, seen } = viewed.value
   return {
     database,
     state: assessment.kind,
@@ -74,6 +81,7 @@ export async function status(options: Asked): Promise<Status> {
     level: assessment.level,
     applied: appliedVersions(assessment.bookkeeping.rows).size,
     pending: assessment.pending.map(({ version }) => version),
+    halted,
     lastAttempt,
     warnings: 'problem' in seen ? [] : seen.look.warnings.map(({ message }) => message),
     problem: 'problem' in seen ? seen.problem : null,

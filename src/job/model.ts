@@ -59,11 +59,15 @@ export interface Changed {
   readonly rows: { readonly before: RowCounts; readonly after: RowCounts }
 }
 
+/** The backup of what was there before: of a step that goes on, the one that was made before it began. */
+export function wayBackOf({ steps: [step], transaction }: Change, { backupId }: ChangeContext): string | null {
+  return transaction || step?.progress === undefined ? backupId : step.progress.backup
+}
+
 /** What became of the database; what a person can do depends on it. */
-export function aftermath({ steps, transaction }: Change, { backupId }: ChangeContext): string {
-  if (transaction) return 'Everything was rolled back.'
-  const [step] = steps
-  const id = step?.progress === undefined ? backupId : step.progress.backup
+export function aftermath(change: Change, context: ChangeContext): string {
+  if (change.transaction) return 'Everything was rolled back.'
+  const id = wayBackOf(change, context)
   const back = id === null ? 'there is no backup of it' : `the backup ${id} has what was there before`
   return `It is committed all the same, for it runs outside a transaction; ${back}.`
 }

@@ -5,6 +5,7 @@ import { type Assessment, type AssessOptions, pendingOf } from '../migrations/as
 import type { MigrationRow } from '../migrations/bookkeeping.ts'
 import type { Migration } from '../migrations/model.ts'
 import { judgeNewer } from '../migrations/newer.ts'
+import { refuseToGoOn } from '../migrations/resume.ts'
 import type { DriftOptions } from '../validation/drift.ts'
 import type { Finding } from '../validation/findings.ts'
 import { isAsValidated, type Look } from './look.ts'
@@ -24,6 +25,7 @@ export async function lookFromBelow(
   const policy = options.onNewerSchema ?? 'fail'
   const { takeBack, warnings } = await judgeNewer(connection, assessment, migrations, beyond, policy)
   const pending = pendingOf(assessment, migrations, options, new Set(beyond.map(({ version }) => version)))
+  refuseToGoOn(assessment)
   const findings: Finding[] = warnings.map(message => ({ part: 'migrations', severity: 'warn', message }))
   if (takeBack.length === 0 && !(await isAsValidated(connection, assessment)))
     findings.push(changedSince(assessment, options.drift))

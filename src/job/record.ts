@@ -15,7 +15,7 @@ import {
 } from '../migrations/bookkeeping.ts'
 import type { Progress } from '../migrations/progress.ts'
 import { schemaFingerprint } from '../schema/fingerprint.ts'
-import type { Change, ChangeContext, ChangeStep } from './model.ts'
+import { type Change, type ChangeContext, type ChangeStep, wayBackOf } from './model.ts'
 import type { OwnRows } from './own-rows.ts'
 
 export interface Recorded {
@@ -58,7 +58,7 @@ export async function recordChange(
       version,
       action: change.action,
       table,
-      changes: { from: change.fromLevel, to: change.toLevel, execution_time_ms, backup: context.backupId },
+      changes: { from: change.fromLevel, to: change.toLevel, execution_time_ms, backup: wayBackOf(change, context) },
     })),
   ]
   const refused = await recordAudit(db, entries)
@@ -158,7 +158,7 @@ function eventOf(
     duration_ms: Math.round(milliseconds),
     from_level: fromLevel,
     versions_json: JSON.stringify([...adopted.map(row => row.version), ...steps.map(step => step.runnable.version)]),
-    backup_id: context.backupId,
+    backup_id: wayBackOf(change, context),
     lockkeeper_version: context.lockkeeperVersion,
     ...context.actor,
   } satisfies Partial<EventRow>

@@ -28,23 +28,21 @@ export interface Unit {
 export function unitsOf(steps: readonly Step[], version: string, file: string): Unit[] {
   const units: Unit[] = []
   let own: Step[] = []
-  /** Savepoints that are open; BEGIN counts as one. */
-  let depth = 0
+  let open: readonly string[] = []
   for (const group of stepsByStatement(steps)) {
     const [{ head = [], statement }] = group as [Step, ...Step[]]
     const end = statement + 1
-    const effect = effectOn(depth, head)
-    if (depth === 0 && effect === 0) {
+    const wasOpen = open.length > 0
+    open = openAfter(open, head)
+    if (!wasOpen && open.length === 0) {
       if (head[0] === 'CREATE' && isTemporary(group[0]!.sql)) throw lostByKill(version, file, group[0]!)
-      units.push({ steps: group, kind: isBare(head) ? 'bare' : 'statement', end })
+      units.push({ steps: group, kind: isBare(head) || endsOne(head) ? 'bare' : 'statement', end })
       continue
     }
     own.push(...group)
-    depth += effect
-    if (depth > 0) continue
+    if (open.length > 0) continue
     units.push({ steps: own, kind: head[0] === 'ROLLBACK' ? 'undone' : 'transaction', end })
     own = []
-    depth = 0
   }
   // Refused when the program was read; SQLite would say that it was left open.
   if (own.length > 0) units.push({ steps: own, kind: 'bare', end: own.at(-1)!.statement + 1 })
@@ -71,12 +69,21 @@ function stepsByStatement(steps: readonly Step[]): Step[][] {
   return groups
 }
 
-/** How a statement changes the number of open transactions and savepoints. */
-function effectOn(depth: number, [first, second = '', third = '']: readonly string[]): number {
-  if (first === 'BEGIN' || first === 'SAVEPOINT') return 1
-  if (first === 'COMMIT' || first === 'END') return -depth || -1
-  if (first === 'ROLLBACK') return second === 'TO' || (second === 'TRANSACTION' && third === 'TO') ? 0 : -depth || -1
-  return first === 'RELEASE' ? -1 : 0
+/** What is open after a statement: a transaction that BEGIN began, without a name, and savepoints by theirs, the outermost first. */
+function openAfter(open: readonly string[], [first, second = '', ...rest]: readonly string[]): readonly string[] {
+  if (first === 'BEGIN') return [...open, '']
+  if (first === 'SAVEPOINT') return [...open, second]
+  if (first === 'COMMIT' || first === 'END') return []
+  if (first === 'ROLLBACK') return second === 'TO' || (second === 'TRANSACTION' && rest[0] === 'TO') ? open : []
+  if (first !== 'RELEASE') return open
+  // With a savepoint all those go that were made after it; of one name, the last is meant.
+  const at = open.lastIndexOf(second === 'SAVEPOINT' ? (rest[0] ?? second) : second)
+  return at === -1 ? open : open.slice(0, at)
+}
+
+/** Where nothing is open, SQLite refuses it: that has to be found before it is written down as done. */
+function endsOne([first]: readonly string[]): boolean {
+  return first === 'COMMIT' || first === 'END' || first === 'ROLLBACK' || first === 'RELEASE'
 }
 
 function isBare([first]: readonly string[]): boolean {

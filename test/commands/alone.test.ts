@@ -34,7 +34,13 @@ describe('a statement that fails', () => {
       done: 2,
       backup: place.backups()[0],
     })
-    expect((await place.run(['status'])).stdout).toMatch(/pending +v002_alone/)
+    const { stdout } = await place.run(['status'])
+    expect(stdout).toMatch(/pending +v002_alone/)
+    expect(stdout).toMatch(/stopped +v002_alone, begun at .*: 2 of 3 statements are committed/)
+    expect(stdout).toMatch(/next: lockkeeper run goes on with statement 3, .*v002_alone\.sql:5/)
+    expect(JSON.parse((await place.run(['status', '--json'])).stdout)).toMatchObject({
+      halted: [{ version: 'v002_alone', direction: 'up', done: 2, statements: 3, backup: place.backups()[0] }],
+    })
   })
 
   test('is gone on from once it is mended: what has run does not run again', async () => {
@@ -55,6 +61,19 @@ describe('a statement that fails', () => {
       { status: 'applied', metadata_json: null },
     ])
     expect((await place.run(['run'])).stdout).toContain('Nothing to do')
+    expect(JSON.parse((await place.run(['status', '--json'])).stdout)).toMatchObject({ halted: [] })
+  })
+
+  test('is taken back to the backup that was made before its first statement, not before the going on', async () => {
+    const place = await stopped()
+    const [before] = place.backups()
+    place.migration(
+      'v002_alone',
+      "-- transaction: off\n-- migrate:up\nINSERT INTO customers VALUES (4, 'Radia');\nALTER TABLE orders ADD COLUMN price;",
+    )
+    expectOk(await place.run(['run']))
+    expect(place.backups()).toHaveLength(2)
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'v002_alone has no down', `restore --id ${before}`)
   })
 
   test.each([
@@ -119,6 +138,26 @@ describe('a loss of rows', () => {
   })
 })
 
+test('savepoints commit at the end of the outermost, and what follows stands by itself', async () => {
+  const place = await shop()
+  place.migration(
+    'v002_alone',
+    off(
+      `SAVEPOINT a;\nSAVEPOINT b;\nUPDATE orders SET what = what || '!';\nRELEASE a;\nUPDATE orders SET what = what || '?';\nINSERT INTO nowhere VALUES (1);`,
+    ),
+  )
+  expectRefused(await place.run(['run']), 1, /v002_alone\.sql:8/, 'nowhere')
+  expect(metadata(place, 'v002_alone').progress).toMatchObject({ done: 5 })
+  place.migration(
+    'v002_alone',
+    off(
+      `SAVEPOINT a;\nSAVEPOINT b;\nUPDATE orders SET what = what || '!';\nRELEASE a;\nUPDATE orders SET what = what || '?';`,
+    ),
+  )
+  expectOk(await place.run(['run']))
+  expect(place.query('SELECT DISTINCT substr(what, -2) AS end FROM orders')).toEqual([{ end: '!?' }])
+})
+
 test('something temporary is refused before anything of it runs', async () => {
   const place = await shop()
   const before = applicationOf(place.database)
@@ -162,6 +201,9 @@ describe('a down that commits by itself and fails', () => {
       65,
       'v002_alone is half taken back',
       'lockkeeper rollback --version v002_alone',
+    )
+    expect((await place.run(['status'])).stdout).toMatch(
+      /v002_alone, .*: 1 of 3 statements are committed\n +next: lockkeeper rollback --version v002_alone goes on with statement 2, .*v002_alone\.sql:7/,
     )
   })
 

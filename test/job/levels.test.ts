@@ -285,3 +285,26 @@ test('a newer migration that was stopped in the middle is refused under every po
   for (const policy of ['fail', 'allow', 'rollback'] as const)
     expect(await outcome(place, policy)).toMatchObject({ exit: 76, message: /v5 was stopped in the middle/ })
 })
+
+test('where a newer schema is to be taken back, one that was stopped in the middle is gone on with only as it was', async () => {
+  const place = placeWith('v1, v3')
+  image(place, ['v1', 'v3'])
+  const begun = '-- transaction: off\n-- migrate:up\nCREATE TABLE e (x);\n'
+  place.migration('v2_alone', `${begun}INSERT INTO nowhere VALUES (1);\n`)
+  await expect(deploy(optionsOf(place, { outOfOrder: 'allow' }))).rejects.toMatchObject({ code: 'failed' })
+  image(place, ['v1'])
+  const before = readFileSync(place.database)
+  for (const other of [begun.replace('e (x)', 'f (x)'), begun.replace('-- transaction: off\n', '')]) {
+    place.migration('v2_alone', `${other}CREATE TABLE g (x);\n`)
+    expect(await outcome(place, 'rollback')).toMatchObject({
+      exit: 65,
+      message: /v2_alone, begun at .*, was stopped after 1 statements/,
+    })
+    expect(readFileSync(place.database)).toEqual(before)
+  }
+  place.migration('v2_alone', `${begun}CREATE TABLE g (x);\n`)
+  expect((await outcome(place, 'rollback')).result?.versions).toMatchObject([
+    { version: 'v3', direction: 'down' },
+    { version: 'v2_alone', direction: 'up' },
+  ])
+})

@@ -34,6 +34,17 @@ describe('what commits at once is', () => {
       ['transaction 4 to 4', 'statement 1 to 5'],
     ],
     [
+      'a savepoint that is released with those inside it',
+      'SAVEPOINT a; SAVEPOINT "B"; SAVEPOINT c; RELEASE b; SELECT 1; RELEASE A; SELECT 2; VACUUM',
+      ['transaction 6 to 6', 'statement 1 to 7', 'bare 1 to 8'],
+    ],
+    [
+      'one with a name that is used twice',
+      'SAVEPOINT a; SAVEPOINT a; RELEASE a; SELECT 1; RELEASE a; SELECT 2',
+      ['transaction 5 to 5', 'statement 1 to 6'],
+    ],
+    ['an end without a beginning, which SQLite refuses', 'COMMIT; RELEASE a', ['bare 1 to 1', 'bare 1 to 2']],
+    [
       'a rename with the settings around it',
       'ALTER TABLE a RENAME TO o; CREATE TABLE a(x); DROP TABLE o',
       ['statement 3 to 1', 'statement 1 to 2', 'statement 1 to 3'],
