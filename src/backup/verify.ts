@@ -39,8 +39,11 @@ export interface VerifyOptions extends BecomeOptions {
 
 export interface VerifyReport {
   readonly check: Check
-  /** Key of the record of this check; or why it could not be stored: not everybody who may read may write. */
-  readonly recorded: string | LockkeeperError
+  /**
+   * Key of the record of this check; or why it could not be stored: not everybody who may read may write. Undefined for a
+   * backup of a database that was known to be damaged, when every object is right: its manifest says all there is to say.
+   */
+  readonly recorded: string | LockkeeperError | undefined
   /** Every object that is missing or damaged. */
   readonly objects: readonly ObjectProblem[]
   /** Chunks that were fetched: not those that the copy had from another backup. */
@@ -85,7 +88,8 @@ export async function verifyBackup(
     by: options.by,
     milliseconds: Math.round(performance.now() - started),
   }
-  return { check, recorded: await record(repository, check, objects), objects, fetched, inspection }
+  const recorded = damaged !== false && objects.length === 0 ? undefined : await record(repository, check, objects)
+  return { check, recorded, objects, fetched, inspection }
 }
 
 async function isGone(repository: Repository, { id }: Manifest): Promise<boolean> {

@@ -38,10 +38,13 @@ export const verify = command({
     lines.push(...problems.map(({ message }) => `bad   ${message}`), ...notes.map(note => `note: ${note}`))
     if (unrecorded !== null) lines.push(`the results could not be stored: ${unrecorded.message}`)
     const bad = backups.filter(backup => backup.result === 'bad').map(({ id }) => id)
+    const damaged = backups.filter(backup => backup.result === 'damaged').length
     const others = problems.map(({ key }) => key)
     const sentence = good
-      ? `${backups.length === 1 ? `The backup ${backups[0]?.id} is` : `All ${backups.length} backups in ${repository} are`} good.`
-      : `${[...bad, ...others].join(', ')} ${bad.length + others.length === 1 ? 'is' : 'are'} bad; ${backups.length - bad.length} of ${backups.length} backups are good.`
+      ? damaged > 0
+        ? `${backups.length - damaged} of ${backups.length} backups in ${repository} are good; ${damaged} are whole, of a database that was damaged when it was backed up.`
+        : `${backups.length === 1 ? `The backup ${backups[0]?.id} is` : `All ${backups.length} backups in ${repository} are`} good.`
+      : `${[...bad, ...others].join(', ')} ${bad.length + others.length === 1 ? 'is' : 'are'} bad; ${backups.length - bad.length - damaged} of ${backups.length} backups are good.`
     const code = good ? unrecorded?.code : 'invalid'
     return {
       sentence,

@@ -12,7 +12,8 @@ import { originOf } from './save.ts'
 /** A backup that was looked at. */
 export interface Verified {
   readonly id: string
-  readonly result: 'good' | 'bad'
+  /** `damaged`: among all, one that holds, as it should, a database that was known to be damaged. */
+  readonly result: 'good' | 'bad' | 'damaged'
   /** How the database was looked at; null when it did not come to that. */
   readonly how: string | null
   /** What makes it bad, a sentence each. */
@@ -26,7 +27,7 @@ export interface Verified {
 
 export interface Verification {
   readonly repository: string
-  /** All of them are good, and nothing else in the repository is damaged. */
+  /** None of them is bad, and nothing else in the repository is damaged. */
   readonly good: boolean
   /** Newest first. */
   readonly backups: readonly Verified[]
@@ -43,12 +44,21 @@ export interface Outcome {
   readonly unrecorded: LockkeeperError | null
 }
 
-export function outcomeOf({ check, recorded }: VerifyReport): Outcome {
-  const { backup: id, how, milliseconds, notes, problems, result } = check
-  const stored = typeof recorded === 'string'
+/** `asBackedUp`: what a backup counts as that is whole, and was made of a database that was known to be damaged. */
+export function outcomeOf({ check, recorded }: VerifyReport, asBackedUp: 'bad' | 'damaged' = 'bad'): Outcome {
+  const { backup: id, how, milliseconds, notes, problems } = check
+  const result = recorded === undefined ? asBackedUp : check.result
   return {
-    verified: { id, result, how, problems, notes, recorded: stored ? recorded : null, milliseconds },
-    unrecorded: stored ? null : recorded,
+    verified: {
+      id,
+      result,
+      how,
+      problems,
+      notes,
+      recorded: typeof recorded === 'string' ? recorded : null,
+      milliseconds,
+    },
+    unrecorded: typeof recorded === 'object' ? recorded : null,
   }
 }
 
@@ -70,7 +80,7 @@ export function summary(
   ]
   return {
     repository: store.url,
-    good: problems.length === 0 && backups.every(({ result }) => result === 'good'),
+    good: problems.length === 0 && backups.every(({ result }) => result !== 'bad'),
     backups,
     problems,
     notes: found.notes,
@@ -93,7 +103,8 @@ export function surroundings({ actor, listener, signal }: Pick<JobOptions, 'acto
 }
 
 /** One line. */
-export function toldOf({ check: { backup, how, problems, result }, fetched }: VerifyReport): string {
+export function toldOf({ check: { backup, how, problems, result }, fetched, recorded }: VerifyReport): string {
+  if (recorded === undefined) return `${backup} is as it was backed up: ${problems.at(-1)}`
   const chunks = `${fetched} ${fetched === 1 ? 'chunk' : 'chunks'} fetched`
   return result === 'good' ? `${backup} is good: ${chunks}, ${how}` : `${backup} is bad: ${problems[0]}`
 }

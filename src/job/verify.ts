@@ -91,7 +91,7 @@ async function verifyAll(repository: Repository, copy: WorkingCopy, options: Ver
         onNamed: key => named.add(key),
       })
       if (report === undefined) return gone
-      return { message: `${which}${toldOf(report)}`, value: outcomeOf(report) }
+      return { message: `${which}${toldOf(report)}`, value: outcomeOf(report, 'damaged') }
     })
     if (outcome !== undefined) outcomes.push(outcome)
   }

@@ -107,11 +107,13 @@ describe('verifying a backup', () => {
     expect((await findBackup(test.repository, { latest: true })).backup.id).toBe(test.manifest.id)
   })
 
-  it('of a database that was known to be damaged is never good', async () => {
+  it('of a database that was known to be damaged is never good, and recorded only when objects of it are not right', async () => {
     const test = await fresh()
     const { manifest } = await backup(test, test.database, { damaged: 'page 3' })
-    const { check } = await verified(test.repository, { manifest }, test.options)
+    const { check, recorded } = await verified(test.repository, { manifest }, test.options)
     expect(check).toMatchObject({ result: 'bad', problems: ['the database was damaged when it was backed up: page 3'] })
+    expect(recorded).toBeUndefined()
+    expect((await catalogOf(test)).backups.map(({ checked }) => checked)).toEqual(['unchecked', 'unchecked'])
   })
 
   it('can be a drill', async () => {

@@ -9,6 +9,7 @@ import { backups } from '../../src/job/backups.ts'
 import { restoreBeside } from '../../src/job/restore/beside.ts'
 import { verify } from '../../src/job/verify.ts'
 import { fileStore } from '../../src/storage/file.ts'
+import { factsWith } from '../backup/observed.ts'
 import { refusal, sealed } from '../backup/support.ts'
 import { backUpIn, jobOptions } from '../support/jobs.ts'
 import { pythonSql } from '../support/peers.ts'
@@ -165,6 +166,27 @@ describe('a backup is compared with its manifest', () => {
     expect(backups.map(({ result }) => result)).toEqual(['bad', 'good'])
     expect(backups[0]?.problems[0]).toMatch(/Tree|malformed|btree/i)
   })
+})
+
+test('all of a repository is good with a backup of a damaged database that is as it was backed up; that one is not', async () => {
+  const place = await withBackups(1)
+  const repository = await openRepository(fileStore(place.repository), {
+    databaseName: 'app',
+    create: false,
+    allowOtherDatabase: true,
+  })
+  await createBackup(repository, place.database, factsWith({ tiers: ['pre-restore'], damaged: 'page 3' }))
+  for (let time = 0; time < 2; time++) {
+    const { backups, good } = await verified(place, { all: true })
+    expect(good).toBe(true)
+    expect(backups.map(({ recorded, result }) => [result, recorded === null])).toEqual([
+      ['damaged', true],
+      ['good', false],
+    ])
+  }
+  const damaged = place.backups()[1]!
+  expect(objects(place, 'checks').filter(key => key.includes(damaged))).toEqual([])
+  expect(await verified(place, { id: damaged })).toMatchObject({ good: false, backups: [{ result: 'bad' }] })
 })
 
 describe('the rest of the repository', () => {
