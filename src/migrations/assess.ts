@@ -64,7 +64,9 @@ export async function assess(connection: Connection, migrations: readonly Migrat
 
 /** The highest of some versions, or null where there is none. */
 export function levelOf(versions: Iterable<string>): string | null {
-  return [...versions].toSorted(compareVersions).at(-1) ?? null
+  let highest: string | null = null
+  for (const version of versions) if (highest === null || compareVersions(version, highest) > 0) highest = version
+  return highest
 }
 
 /**

@@ -10,12 +10,12 @@ export interface Batch {
 }
 
 export function batchesOf(pending: readonly Migration[]): Batch[] {
-  const batches: Batch[] = []
+  const batches: (Batch & { readonly migrations: Migration[] })[] = []
   for (const migration of pending) {
     const { transaction, foreignKeys } = migration.directives
     const last = batches.at(-1)
     if (last !== undefined && transaction && last.transaction && last.foreignKeys === foreignKeys)
-      batches[batches.length - 1] = { ...last, migrations: [...last.migrations, migration] }
+      last.migrations.push(migration)
     else batches.push({ migrations: [migration], transaction, foreignKeys })
   }
   return batches

@@ -1,5 +1,5 @@
 /** Reads a folder of migrations and checks all of it before anything runs. */
-import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LockkeeperError, messageOf, systemCode } from '../errors.ts'
@@ -8,7 +8,7 @@ import { parseModuleMigration, parseSqlMigration } from './house.ts'
 import type { Migration } from './model.ts'
 import type { ModuleExports } from './modules.ts'
 import { orderMigrations } from './order.ts'
-import { checksumOf, decodeText } from './text.ts'
+import { checksumOf, readText } from './text.ts'
 
 const directivesFile = 'lockkeeper.json'
 
@@ -81,7 +81,7 @@ function readFiles(folder: string, entries: readonly Dirent[], problems: string[
     const file = join(folder, entry.name)
     try {
       refuseOther(file, entry)
-      files.push({ name: entry.name, file, text: decodeText(readFileSync(file)) })
+      files.push({ name: entry.name, file, text: readText(file) })
     } catch (error) {
       problems.push(`${file}: ${messageOf(error)}`)
     }
@@ -140,7 +140,7 @@ function addDirectives(
   const file = join(folder, directivesFile)
   let more: Map<string, RawDirectives>
   try {
-    more = parseDirectivesFile(decodeText(readFileSync(file)))
+    more = parseDirectivesFile(readText(file))
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') problems.push(`${file}: ${messageOf(error)}`)
     return migrations

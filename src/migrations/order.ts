@@ -6,7 +6,28 @@ import type { Migration } from './model.ts'
  * order is the same on every machine.
  */
 export function compareVersions(a: string, b: string): number {
-  return compareParts(partsOf(a), partsOf(b)) || compareTexts(a, b)
+  return compareQuickly(a, b) ?? (compareParts(partsOf(a), partsOf(b)) || compareTexts(a, b))
+}
+
+/**
+ * By the first character that differs, which nearly always suffices: where neither is a digit, or both are, in numbers
+ * that end at the same place. Thousands of versions are compared at each start.
+ */
+function compareQuickly(a: string, b: string): number | undefined {
+  let at = 0
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at++
+  if (at === a.length || at === b.length) return at === a.length && at === b.length ? 0 : undefined
+  const [left, right] = [isDigit(a, at), isDigit(b, at)]
+  if (left !== right) return undefined
+  let end = at
+  while (isDigit(a, end) && isDigit(b, end)) end++
+  return isDigit(a, end) || isDigit(b, end) ? undefined : a.charCodeAt(at) - b.charCodeAt(at)
+}
+
+/** False behind the end. */
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at)
+  return code >= 0x30 && code <= 0x39
 }
 
 /** Runs of digits, and what is between them. */
@@ -18,14 +39,10 @@ function compareParts(left: readonly string[], right: readonly string[]): number
   for (const [at, part] of left.entries()) {
     const other = right[at]
     if (other === undefined) return 1
-    const order = isNumber(part) && isNumber(other) ? compareNumbers(part, other) : compareTexts(part, other)
+    const order = isDigit(part, 0) && isDigit(other, 0) ? compareNumbers(part, other) : compareTexts(part, other)
     if (order !== 0) return order
   }
   return left.length - right.length
-}
-
-function isNumber(part: string): boolean {
-  return /^\d/.test(part)
 }
 
 function compareNumbers(a: string, b: string): number {
@@ -48,10 +65,7 @@ export interface Ordered {
  * @param others versions that are there as well, and that cannot be read; a dependency on one is none of its problems
  */
 export function orderMigrations(migrations: readonly Migration[], others: ReadonlySet<string> = new Set()): Ordered {
-  const sorted = migrations
-    .map(migration => ({ migration, parts: partsOf(migration.version) }))
-    .sort((a, b) => compareParts(a.parts, b.parts) || compareTexts(a.migration.version, b.migration.version))
-    .map(({ migration }) => migration)
+  const sorted = migrations.toSorted((a, b) => compareVersions(a.version, b.version))
   const byVersion = new Map<string, Migration>()
   const problems: string[] = []
   for (const migration of sorted) {

@@ -1,6 +1,16 @@
 /** The text of a migration's file: read strictly, since a character that was replaced would go into the database. */
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+
+/**
+ * The text of a file, see `decodeText`. What is not UTF-8 leaves U+FFFD where it is read as if it were, so that only a
+ * file with that character in it has to be looked at byte by byte.
+ */
+export function readText(file: string): string {
+  const text = readFileSync(file, 'utf8')
+  return /^\uFEFF|\uFFFD/.test(text) ? decodeText(readFileSync(file)) : withoutNul(normaliseText(text))
+}
 
 /**
  * The bytes as text, without a byte order mark and with LF for CRLF. A lone CR stays: SQLite takes it for a space, and
@@ -9,7 +19,10 @@ import { createHash } from 'node:crypto'
  */
 export function decodeText(bytes: Uint8Array): string {
   if (!isUtf8(bytes)) throw new Error(whyNotUtf8(bytes))
-  const text = normaliseText(new TextDecoder().decode(bytes))
+  return withoutNul(normaliseText(new TextDecoder().decode(bytes)))
+}
+
+function withoutNul(text: string): string {
   const nul = text.indexOf('\0')
   if (nul !== -1)
     throw new Error(`line ${lineAt(text, nul)} contains a NUL character, at which SQLite would stop reading`)
@@ -23,7 +36,7 @@ export function normaliseText(text: string): string {
 
 /** SHA-256 (hex) over the normalised text: the same whatever the line ends, and with or without a byte order mark. */
 export function checksumOf(text: string): string {
-  return createHash('sha256').update(normaliseText(text)).digest('hex')
+  return hash('sha256', normaliseText(text), 'hex')
 }
 
 /** Lines count from 1. */

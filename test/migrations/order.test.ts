@@ -55,6 +55,28 @@ describe('versions', () => {
     expect(given.toSorted(compareVersions)).toEqual(expected)
   })
 
+  it('are compared by their first difference as they would be part by part', () => {
+    const partsOf = (version: string) => version.match(/\d+|\D+/g) ?? []
+    const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+    const partByPart = (a: string, b: string) => {
+      const others = partsOf(b)
+      for (const [at, part] of partsOf(a).entries()) {
+        const other = others[at]
+        if (other === undefined) return 1
+        const numbers = /^\d/.test(part) && /^\d/.test(other) ? Number(BigInt(part) - BigInt(other)) : text(part, other)
+        if (numbers !== 0) return Math.sign(numbers)
+      }
+      return Math.sign(partsOf(a).length - others.length) || text(a, b)
+    }
+    const version = fc.stringMatching(/^(v|v0|v1_)[0-9_a]{0,4}$/)
+    fc.assert(
+      fc.property(version, version, (a, b) => {
+        expect(Math.sign(compareVersions(a, b))).toBe(partByPart(a, b))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
   it('have one order, whichever they are and however they were listed', () => {
     const version = fc.stringMatching(/^[v0-9_a.-]{0,6}$/)
     fc.assert(

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { checksumOf, decodeText, lineAt } from '../../src/migrations/text.ts'
+import { checksumOf, decodeText, lineAt, readText } from '../../src/migrations/text.ts'
 
 const bytes = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding)
 
@@ -32,6 +35,32 @@ describe('the text of a file', () => {
 
   it('may hold the character that others put in place of what they cannot read', () => {
     expect(decodeText(bytes('\uFFFD'))).toBe('\uFFFD')
+  })
+
+  it.each([
+    bytes('\uFEFFé\r\n'),
+    bytes('\uFEFF\uFEFFa'),
+    bytes('\uFFFD\r\n'),
+    bytes('Jos\xe9', 'latin1'),
+    bytes('é').subarray(0, 1),
+    bytes('FFFE6100', 'hex'),
+    bytes('\0'),
+  ])('is read from a file as it is decoded from its bytes: %j', content => {
+    const folder = mkdtempSync(join(tmpdir(), 'lockkeeper-text-'))
+    try {
+      const file = join(folder, 'text.sql')
+      writeFileSync(file, content)
+      const outcome = (read: () => string) => {
+        try {
+          return read()
+        } catch (error) {
+          return String(error)
+        }
+      }
+      expect(outcome(() => readText(file))).toBe(outcome(() => decodeText(content)))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 })
 
