@@ -1,6 +1,7 @@
 /** A change of the database as data: what is to be run in one transaction, and what came of it. */
 import type { Runnable } from '../migrations/apply.ts'
 import type { Actor, MigrationRow } from '../migrations/bookkeeping.ts'
+import type { ApplicationCheck } from '../migrations/checks.ts'
 import type { Progress } from '../migrations/progress.ts'
 import type { RowCounts } from '../migrations/rows.ts'
 import type { Schema } from '../schema/read.ts'
@@ -33,6 +34,8 @@ export interface Change {
    * Undefined: nobody here knows, and a later change ends where somebody does.
    */
   readonly expected: () => Promise<Schema | undefined>
+  /** The application's own checks, where the change ends at the level that they were written for. Default none. */
+  readonly checks?: readonly ApplicationCheck[]
   readonly fromLevel: string | null
   readonly toLevel: string | null
 }

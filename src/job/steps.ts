@@ -5,9 +5,11 @@ import { LockkeeperError } from '../errors.ts'
 import { type Applied, applyScript, type Runnable } from '../migrations/apply.ts'
 import { countAuditEntries } from '../migrations/audit.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
+import type { ApplicationCheck } from '../migrations/checks.ts'
 import { type Counters, keepCounters, readCounters } from '../migrations/counters.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
 import { composeRenames } from '../migrations/table-changes.ts'
+import { runChecks } from '../validation/application-checks.ts'
 import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { findUnresolved } from '../validation/resolve.ts'
@@ -128,7 +130,8 @@ export async function validate(
     expected === undefined
       ? { findings: [], drifted: true }
       : await checkDrift(db, expected, bookkeepingTables(context), context.drift)
-  const wrong = failures([...unresolved, ...drift.findings])
+  const checked = await runChecksReadOnly(db, change.checks ?? [])
+  const wrong = failures([...unresolved, ...drift.findings, ...checked])
   if (wrong.length > 0)
     throw new LockkeeperError('invalid', `the database would not be valid after the change:\n${listFindings(wrong)}`, {
       hint: `${aftermath(change, context)} Mend the migration and deploy again.`,
@@ -140,7 +143,15 @@ export async function validate(
     message: `${expected === undefined ? 'schema not known to this image' : 'schema as the migrations describe it'}; ${touched.length} touched tables sound`,
     milliseconds: performance.now() - start,
   })
-  return { warnings: [...flaws, ...unresolved, ...drift.findings], drifted: drift.drifted }
+  return { warnings: [...flaws, ...unresolved, ...drift.findings, ...checked], drifted: drift.drifted }
+}
+
+async function runChecksReadOnly(db: Workspace, checks: readonly ApplicationCheck[]): Promise<readonly Finding[]> {
+  if (checks.length === 0) return []
+  await db.exec('PRAGMA query_only = ON')
+  const findings = await runChecks(db, checks)
+  await db.exec('PRAGMA query_only = OFF')
+  return findings
 }
 
 /** Records it and commits the transaction that is open. */

@@ -5,6 +5,7 @@ import { upOf } from '../migrations/apply.ts'
 import { type Assessment, levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
 import { appliedRow, appliedVersions } from '../migrations/bookkeeping.ts'
+import { loadChecks } from '../migrations/checks.ts'
 import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
@@ -48,6 +49,7 @@ export async function refuseEarly(
   { empty, look: seen, presence }: FirstLook,
   repository: { readonly create: boolean },
 ): Promise<void> {
+  loadChecks(options.migrations)
   if (isUnadopted(seen, options)) {
     const { database, viewInProcess = false } = options
     await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
@@ -125,7 +127,7 @@ async function migrate(
   const changes = inOrder(
     planBack(migrations, appliedVersions(assessment.bookkeeping.rows), takeBack, { ...options, allowRowLoss: false }),
     // Where something is taken back there may be nothing to run.
-    takeBack.length > 0 && toRun.length === 0 ? [] : plan(migrations, applied, toRun, assessment, options.signal),
+    takeBack.length > 0 && toRun.length === 0 ? [] : plan(migrations, applied, toRun, assessment, options),
   )
   const rows = adopted.map(migration => appliedRow(migration, new Date(), 0, { adopted: true }))
   return carryOut(db, options, {
@@ -154,8 +156,9 @@ async function* plan(
   applied: readonly Migration[],
   pending: readonly Migration[],
   { bookkeeping }: Assessment,
-  signal: AbortSignal | undefined,
+  { migrations: folder, signal }: DeployOptions,
 ): AsyncGenerator<Change> {
+  const checks = loadChecks(folder)
   const rows = new Map(bookkeeping.rows.map(row => [row.version, row]))
   const progress = ({ directives, version }: Migration) =>
     directives.transaction ? undefined : progressOf(rows.get(version))
@@ -179,6 +182,8 @@ async function* plan(
       transaction: batch.transaction,
       foreignKeys: batch.foreignKeys,
       expected: () => expectedSchema(described, { signal, around: replayed.around }),
+      // Earlier, what they ask for may not be there yet.
+      checks: done.size === migrations.length ? checks : [],
       fromLevel,
       toLevel: levelOf([...done].map(({ version }) => version)),
     }

@@ -12,7 +12,7 @@ export interface Check {
 const shownAtMost = 3
 const longest = 60
 
-/** On a read-only connection. No more rows are read than are shown, and one. */
+/** On a connection that only reads. No more rows are read than are shown, and one. */
 export async function runChecks(connection: Connection, checks: readonly Check[]): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const { description, name, sql } of checks) {
