@@ -14,12 +14,12 @@ import {
   readBookkeeping,
   readEvents,
 } from '../migrations/bookkeeping.ts'
-import { loadMigrations } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
 import type { Halted } from './halted.ts'
 import { type Look, look, lookAtNothing } from './look.ts'
 import type { DeployOptions } from './options.ts'
+import { migrationsOf } from './read.ts'
 
 type Asked = Pick<
   DeployOptions,
@@ -47,7 +47,7 @@ export interface Status {
 
 /** Where a database stands. What a deploy would refuse is part of the answer, not an error. */
 export async function status(options: Asked): Promise<Status> {
-  const migrations = await loadMigrations(options.migrations)
+  const migrations = await migrationsOf(options)
   const viewed = await view(options, async connection => {
     const assessment = await assess(connection, migrations)
     const [lastAttempt = null] = await readEvents(connection)
@@ -113,7 +113,7 @@ export interface Plan {
 
 /** What `run` would do. @throws LockkeeperError for what it would refuse */
 export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
-  const all = await loadMigrations(options.migrations)
+  const all = await migrationsOf(options)
   const viewed = await view(options, async connection => {
     const seen = await lookAsDeploy(connection, all, options)
     const own = bookkeepingTables(seen.assessment.bookkeeping)

@@ -1,12 +1,30 @@
 /** The first step: what there is to go by, read and checked before anything is touched. */
-import { loadMigrations } from '../migrations/load.ts'
+import { loadMigrations, UnsoundFolder } from '../migrations/load.ts'
+import type { Migration } from '../migrations/model.ts'
 import { step } from './events.ts'
 import type { MigrationOptions } from './options.ts'
 
-export function readMigrations({ listener, migrations }: Pick<MigrationOptions, 'listener' | 'migrations'>) {
+type Asked = Pick<MigrationOptions, 'database' | 'migrations' | 'signal' | 'viewInProcess'>
+
+export function readMigrations(options: Asked & Pick<MigrationOptions, 'listener'>): Promise<readonly Migration[]> {
+  const { listener, migrations } = options
   return step(listener, 'read', async () => {
-    const value = await loadMigrations(migrations)
+    const value = await migrationsOf(options)
     const count = value.length === 1 ? '1 migration' : `${value.length} migrations`
     return { message: `${count} in ${migrations}, up to ${value.at(-1)?.version}`, value }
   })
+}
+
+/**
+ * The migrations of the folder.
+ * @throws LockkeeperError as `loadMigrations`; where the folder is not sound, with what does not fit the database as well
+ */
+export async function migrationsOf(options: Asked): Promise<readonly Migration[]> {
+  try {
+    return await loadMigrations(options.migrations)
+  } catch (error) {
+    if (!(error instanceof UnsoundFolder)) throw error
+    const { withHistory } = await import('./unsound.ts')
+    throw await withHistory(error, options)
+  }
 }

@@ -69,6 +69,10 @@ export function levelOf(versions: Iterable<string>): string | null {
   return highest
 }
 
+/** What to do about applied ones that are not as they were. */
+export const asTheyWere =
+  'Applied migrations are never edited, renamed or removed: put the files back as they were and make the change in a new one.'
+
 /**
  * Refuses a history that the folder does not fit, all of it in one message.
  * @param tolerated versions that the folder does not know, and need not
@@ -94,7 +98,7 @@ export function pendingOf(
   if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
-      hint: 'Applied migrations are never edited, renamed or removed: put the files back as they were and make the change in a new one. A pending one that comes late: --out-of-order allow.',
+      hint: `${asTheyWere} A pending one that comes late: --out-of-order allow.`,
       details: { problems },
     })
   return pending
@@ -114,8 +118,9 @@ function lateOnes(
     .map(({ version }) => `${version} is pending, but ${last.version}, which comes after it, is applied`)
 }
 
-function* historyProblems(
-  assessment: Assessment,
+/** Applied ones whose files were edited or are gone: a sentence each. @param tolerated versions that are not looked at */
+export function* historyProblems(
+  assessment: Pick<Assessment, 'bookkeeping'>,
   migrations: readonly Migration[],
   tolerated: ReadonlySet<string>,
 ): Generator<string> {
@@ -154,8 +159,18 @@ function* haltProblems(
  * The rows of what a newer image has done: applied or begun, and above everything that the folder has; in their order.
  * An unknown one below its highest is a history that does not fit.
  */
-export function rowsBeyond({ bookkeeping }: Assessment, migrations: readonly Migration[]): readonly MigrationRow[] {
-  const highest = levelOf(migrations.map(migration => migration.version))
+export function rowsBeyond(
+  assessment: Pick<Assessment, 'bookkeeping'>,
+  migrations: readonly Migration[],
+): readonly MigrationRow[] {
+  return rowsAbove(assessment, levelOf(migrations.map(migration => migration.version)))
+}
+
+/** The same above a version; none where there is none. */
+export function rowsAbove(
+  { bookkeeping }: Pick<Assessment, 'bookkeeping'>,
+  highest: string | null,
+): readonly MigrationRow[] {
   if (highest === null) return []
   const isThere = (row: MigrationRow) => row.status === 'applied' || progressOf(row) !== undefined
   return bookkeeping.rows

@@ -12,12 +12,39 @@ import { checksumOf, readText } from './text.ts'
 
 const directivesFile = 'lockkeeper.json'
 
+/** Everything that is wrong with the files of a folder. */
+export class UnsoundFolder extends LockkeeperError {
+  readonly folder: string
+  readonly problems: readonly string[]
+  /** Those that could be read, in no order that counts; two may have the same version. */
+  readonly readable: readonly Migration[]
+  /** Of all files, also of those that could not be read. */
+  readonly versions: ReadonlySet<string>
+
+  constructor(
+    folder: string,
+    problems: readonly string[],
+    readable: readonly Migration[],
+    versions: ReadonlySet<string>,
+    hint = 'Nothing was touched. Mend the files and run again.',
+  ) {
+    super('invalid', `the migrations in ${folder} are not sound:\n  ${problems.join('\n  ')}`, {
+      hint,
+      details: { problems },
+    })
+    this.folder = folder
+    this.problems = problems
+    this.readable = readable
+    this.versions = versions
+  }
+}
+
 /**
  * All migrations of a folder, in the order in which they run. Links are followed (a mounted ConfigMap is made of them);
  * names that begin with a dot, folders and other kinds of files are passed over. Modules are imported, in a process of
  * their own, to learn what they export: their top level runs each time.
- * @throws LockkeeperError `config` when the folder is missing or has no migration; `invalid` with everything that is
- * wrong with any of the files.
+ * @throws LockkeeperError `config` when the folder is missing or has no migration; `UnsoundFolder` (`invalid`) with
+ * everything that is wrong with any of the files.
  */
 export async function loadMigrations(folder: string): Promise<readonly Migration[]> {
   const entries = entriesOf(folder)
@@ -28,11 +55,7 @@ export async function loadMigrations(folder: string): Promise<readonly Migration
   const directed = addDirectives(folder, migrations, versions, problems)
   const ordered = orderMigrations(directed, versions)
   problems.push(...ordered.problems)
-  if (problems.length > 0)
-    throw new LockkeeperError('invalid', `the migrations in ${folder} are not sound:\n  ${problems.join('\n  ')}`, {
-      hint: 'Nothing was touched. Mend the files and run again.',
-      details: { problems },
-    })
+  if (problems.length > 0) throw new UnsoundFolder(folder, problems, ordered.migrations, versions)
   return ordered.migrations
 }
 

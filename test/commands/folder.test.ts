@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { expectOk, expectRefused } from '../support/cli.ts'
+import { errorOf, expectOk, expectRefused } from '../support/cli.ts'
 import { shop, shopSchema } from '../support/shop.ts'
 import { newPlace, traceOf, type Workplace } from '../support/workplace.ts'
 
@@ -155,6 +155,33 @@ describe('an applied migration', () => {
     rmSync(join(place.migrations, 'v003_b.sql'))
     await expectUntouched(place, ['run'], 65, 'v002_a was edited', 'v003_b is applied, but its file is gone')
   })
+
+  test('that does not fit is told of together with all that is wrong with the folder', async () => {
+    const place = await shop()
+    place.migration('v002_a', table('a'))
+    place.migration('v003_unreadable', table('b'))
+    expectOk(await place.run(['run']))
+    place.migration('v001_shop', `${shopSchema}-- edited`)
+    rmSync(join(place.migrations, 'v002_a.sql'))
+    place.migration('v003_unreadable', 'CREATE TABLE b (n);')
+    place.migration('v004_orphan', `-- depends: v000_nowhere\n${table('c')}`)
+    place.migration('v005_circle', `-- depends: v006_circle\n${table('d')}`)
+    place.migration('v006_circle', `-- depends: v005_circle\n${table('e')}`)
+    place.migration('v007_twice', table('f'))
+    place.migration('v007_twice.js', `export function up() {}`)
+    const problems = [
+      /v003_unreadable\.sql: it has no line/,
+      /version v007_twice is there twice/,
+      /v004_orphan depends on v000_nowhere, which is not there/,
+      /circle: v005_circle -> v006_circle -> v005_circle/,
+      /v001_shop was edited after it was applied/,
+      /v002_a is applied, but its file is gone/,
+    ]
+    for (const command of ['run', 'plan', 'status'])
+      await expectUntouched(place, [command], 65, ...problems, /Mend the files.*put the files back as they were/s)
+    const { msg } = errorOf(await place.run(['plan']))
+    expect(msg.split('\n')).toHaveLength(problems.length + 1)
+  }, 60_000)
 })
 
 describe('a database that is ahead of the image', () => {
