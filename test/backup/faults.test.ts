@@ -55,7 +55,7 @@ describe.each(['versitygw', 'minio'] as const)('on %s', which => {
         }
         if (all) report(which, operation, name, requests, counts)
       },
-      all ? 600_000 : undefined,
+      all ? 1_800_000 : undefined,
     )
   })
 })
