@@ -73,6 +73,12 @@ describe('the error of a statement', () => {
     ['a collation that only the application has', 'SELECT 1 ORDER BY 1 COLLATE app', 'invalid', /without it/],
     ['a module that only the application has', 'CREATE VIRTUAL TABLE t USING app(a)', 'invalid', /without it/],
     ['VACUUM in a transaction', 'VACUUM', 'failed', /-- transaction: off/],
+    [
+      'a view that did not work before',
+      'CREATE TABLE t (a);\nCREATE VIEW v AS SELECT zip FROM t;\nALTER TABLE t RENAME TO w;',
+      'failed',
+      /did not work before.*mend or drop it/,
+    ],
     ['PRAGMA journal_mode in a transaction', 'PRAGMA journal_mode = WAL', 'failed', /-- transaction: off/],
     ['PRAGMA page_size in a transaction', 'PRAGMA page_size = 8192', 'failed', /-- transaction: off/],
   ]
