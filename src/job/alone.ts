@@ -12,6 +12,7 @@ import { prefixesOf } from '../migrations/resume.ts'
 import { countRows } from '../migrations/rows.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import { isSound, noFlaws, rememberFlaws, tableNames } from './flaws.ts'
+import { findFreeRows } from './free-rows.ts'
 import type { Change, ChangeContext, Changed, ChangeStep } from './model.ts'
 import { recordBeginning } from './record.ts'
 import { applySteps, finish, type Known, orRollBack, validate } from './steps.ts'
@@ -31,13 +32,14 @@ export async function applyChangeAlone(
     await db.exec(`PRAGMA foreign_keys = ${change.foreignKeys ? 'ON' : 'OFF'}`)
     // Where something was wrong before, and it was stopped in the middle, it is not known any more which of the two did it.
     const known: Known = begun?.sound === true ? { flaws: noFlaws, unresolved: new Set() } : await lookForFlaws(db)
-    const progress = begun ?? (await beginning(db, change, context, known))
+    const progress = begun ?? (await beginning(db, change, step, context, known))
     if (begun === undefined) await recordBeginning(db, change, step, progress, adopted, context)
     else sayWhere(begun, step, context)
     const prefixAt = prefixesOf(runnable.script)
     const goingOn = {
       before: new Map(Object.entries(progress.rows)),
       counters: new Map(Object.entries(progress.counters)),
+      free: progress.free,
       apply: () =>
         applyAlone(db, runnable, {
           reserved: bookkeepingTables(context),
@@ -72,6 +74,7 @@ async function lookForFlaws(db: Workspace): Promise<Known> {
 async function beginning(
   db: Workspace,
   { action }: Change,
+  { own = {} }: ChangeStep,
   context: ChangeContext,
   { flaws, unresolved }: Known,
 ): Promise<Progress> {
@@ -84,6 +87,7 @@ async function beginning(
     rows: Object.fromEntries(await countRows(db, bookkeepingTables(context))),
     counters: Object.fromEntries(await readCounters(db)),
     sound: isSound(flaws) && unresolved.size === 0,
+    ...(action === 'rollback' ? { free: await findFreeRows(db, own) } : {}),
   }
 }
 

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto'
 import { type Connection, quoteName } from '../database/connection.ts'
 import type { Replaying } from '../migrations/expected.ts'
 import type { Script } from '../migrations/model.ts'
+import type { Intact } from '../migrations/progress.ts'
 import { countRows, type RowCounts } from '../migrations/rows.ts'
 import { split } from '../migrations/split.ts'
 import { insertedInto } from '../migrations/table-changes.ts'
@@ -100,13 +101,6 @@ export class ReplayedRows {
   of(version: string): OwnRows {
     return this.#own.get(version) ?? {}
   }
-}
-
-/** Rows of a table that a migration had put in and that are as it did. */
-export interface Intact {
-  /** What tells the rows of the table apart: its key or, without one, all that they hold. Folded. */
-  readonly by: readonly string[]
-  readonly keys: readonly string[]
 }
 
 /** Which of them are still there as they were, by folded name of the table. */

@@ -3,10 +3,10 @@ import type { Workspace } from '../database/connection.ts'
 import { explainSqliteError, isBusy } from '../database/explain.ts'
 import { LockkeeperError } from '../errors.ts'
 import { type Applied, applyScript, type Runnable } from '../migrations/apply.ts'
-import { countAuditEntries } from '../migrations/audit.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import type { ApplicationCheck } from '../migrations/checks.ts'
 import { type Counters, keepCounters, readCounters } from '../migrations/counters.ts'
+import type { FreeRows } from '../migrations/progress.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
 import { composeRenames } from '../migrations/table-changes.ts'
 import { runChecks } from '../validation/application-checks.ts'
@@ -14,8 +14,9 @@ import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 import { findUnresolved } from '../validation/resolve.ts'
 import { Flawed, findFlaws, type OldFlaws } from './flaws.ts'
+import { countFreed, findFreeRows } from './free-rows.ts'
 import { aftermath, type Change, type ChangeContext } from './model.ts'
-import { countGone, intactOwnRows, type OwnRows, tablesInsertedInto, watchOwnRows } from './own-rows.ts'
+import { type OwnRows, tablesInsertedInto, watchOwnRows } from './own-rows.ts'
 import { type Recorded, recordChange } from './record.ts'
 import { countAgain, Unpermitted } from './row-guard.ts'
 
@@ -24,6 +25,8 @@ export interface GoingOn {
   /** What was there before it began. */
   readonly before: RowCounts
   readonly counters: Counters
+  /** Undefined where that was not written down. */
+  readonly free: FreeRows | undefined
   apply(runnable: Runnable): Promise<Applied>
 }
 
@@ -61,7 +64,7 @@ export async function applySteps(
     const counters = goingOn?.counters ?? (await readCounters(db))
     const ownRows =
       change.action === 'migrate' ? await watchOwnRows(db, counts, tablesInsertedInto(runnable.script)) : undefined
-    const takenAway = change.action === 'rollback' ? await watchFreeRows(db, itsOwn) : undefined
+    const free = change.action === 'rollback' ? (goingOn?.free ?? (await findFreeRows(db, itsOwn))) : undefined
     const applied = await apply(runnable)
     for (const { line, why } of applied.leftOut) note(`${runnable.file}:${line} left out: ${why}`)
     if (!applied.setsCounters)
@@ -71,8 +74,8 @@ export async function applySteps(
         )
     for (const name of applied.touched) if (!exclude.includes(name)) touched.add(name)
     const after = goingOn === undefined ? await countAgain(db, applied, counts, exclude) : await countRows(db, exclude)
-    const losses =
-      allowRowLoss === 'any' ? [] : lostRows(counts, after, applied.renames, allowRowLoss, await takenAway?.())
+    const freed = free === undefined ? undefined : await countFreed(db, free)
+    const losses = allowRowLoss === 'any' ? [] : lostRows(counts, after, applied.renames, allowRowLoss, freed)
     if (ownRows !== undefined) own.set(runnable.version, await ownRows(after, applied.renames))
     if (losses.length > 0) {
       const standing = { original: before, earlier: renames, before: counts, after, renames: applied.renames }
@@ -86,21 +89,6 @@ export async function applySteps(
   }
   const created = await countRows(db, [...exclude, ...counts.keys()])
   return { touched: [...touched], renames, durations, own, rows: { before, after: new Map([...counts, ...created]) } }
-}
-
-/**
- * Rows that a migration may take away: those of its own that are as it had put them in, and what Lockkeeper wrote about itself.
- * @returns what says how many of them it has taken, by folded name of the table
- */
-async function watchFreeRows(db: Workspace, own: OwnRows): Promise<() => Promise<ReadonlyMap<string, number>>> {
-  const intact = await intactOwnRows(db, own)
-  const entries = await countAuditEntries(db)
-  return async () => {
-    const gone = new Map(await countGone(db, intact))
-    const written = entries - (await countAuditEntries(db))
-    if (written > 0) gone.set('audit_trail', (gone.get('audit_trail') ?? 0) + written)
-    return gone
-  }
 }
 
 /** What was wrong before. */

@@ -22,6 +22,23 @@ export interface Progress {
   readonly counters: Readonly<Record<string, string>>
   /** Nothing was wrong with the database before it began: whatever is wrong at the end is its doing. */
   readonly sound: boolean
+  /** Of a down. */
+  readonly free?: FreeRows
+}
+
+/** Rows that a down may take away, as they were before it began. */
+export interface FreeRows {
+  /** By folded name of the table. */
+  readonly intact: Readonly<Record<string, Intact>>
+  /** So many entries of Lockkeeper's own in an audit trail. */
+  readonly auditEntries: number
+}
+
+/** Rows of a table that a migration had put in and that are as it did. */
+export interface Intact {
+  /** What tells the rows of the table apart: its key or, without one, all that they hold. Folded. */
+  readonly by: readonly string[]
+  readonly keys: readonly string[]
 }
 
 /** Of a row whose migration was begun and has not ended. */

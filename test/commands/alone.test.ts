@@ -235,6 +235,39 @@ describe('a down that commits by itself and fails', () => {
   })
 })
 
+describe('a down that commits by itself and was stopped after it had taken its own seeds away', () => {
+  const up = "INSERT INTO customers VALUES (4, 'Radia'), (5, 'Frances');"
+  async function stopped(down: string) {
+    const place = await shop()
+    place.migration('v002_alone', off(up, `${down}\nDROP TABLE nowhere;`))
+    expectOk(await place.run(['run']))
+    expectRefused(await place.run(['rollback', '--steps', '1']), 1, 'nowhere')
+    place.migration('v002_alone', off(up, `${down}\nSELECT 1;`))
+    return place
+  }
+
+  test('is gone on from, as if it had not been stopped', async () => {
+    const place = await stopped('DELETE FROM customers WHERE id > 3;')
+    expectOk(await place.run(['rollback', '--steps', '1']))
+    expect(place.query('SELECT id FROM customers')).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+  })
+
+  test('is refused where it took other rows as well', async () => {
+    const place = await stopped('DELETE FROM orders;\nDELETE FROM customers WHERE id > 2;')
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'customers had 5 rows and would have 2', 'orders')
+  })
+
+  test('is refused where a seed was somebody else’s by then', async () => {
+    const place = await shop()
+    place.migration('v002_alone', off(up, 'DELETE FROM customers WHERE id > 3;\nDROP TABLE nowhere;'))
+    expectOk(await place.run(['run']))
+    pythonSql(place.database, "UPDATE customers SET name = 'Perlman' WHERE id = 4")
+    expectRefused(await place.run(['rollback', '--steps', '1']), 1, 'nowhere')
+    pythonSql(place.database, 'CREATE TABLE nowhere (n)')
+    expectRefused(await place.run(['rollback', '--steps', '1']), 65, 'customers had 5 rows and would have 3')
+  })
+})
+
 test('killed again and again, every statement takes effect exactly once', async () => {
   const place = await shop()
   const count = 200
