@@ -39,7 +39,7 @@ function hintFor(message: string): string {
   if (needsApplication.test(message))
     return 'If the name is right, only the application has it, and Lockkeeper cannot run this: make the change without it.'
   if (/error in (view|trigger) \S+: /.test(message))
-    return 'It did not work before, and SQLite renames nothing beside it: mend or drop it earlier in this migration.'
+    return 'It did not work before, and SQLite renames nothing beside it: mend or drop it earlier in this migration (IF EXISTS, where no migration made it).'
   if (outsideTransaction.test(message))
     return 'It cannot run in a transaction: put it into a migration of its own, with a line "-- transaction: off" before the first statement.'
   if (/begins a transaction that the file does not end/.test(message)) return 'Add the COMMIT that is missing.'

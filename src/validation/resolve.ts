@@ -22,7 +22,9 @@ async function views(connection: Connection, found: Map<string, Finding>): Promi
     `SELECT name FROM main.sqlite_schema WHERE type = 'view'`,
   )) {
     const error = await refusal(connection, `EXPLAIN QUERY PLAN SELECT * FROM main.${quoteName(name)}`)
-    if (error !== undefined) add(found, `view ${name}`, `the view ${name} does not work: ${error}`, error)
+    // One that does not work stays the same one when it has another reason not to: its table may have been renamed.
+    const key = `view ${name}${error !== undefined && isOfTheApplication(error) ? ` ${error}` : ''}`
+    if (error !== undefined) add(found, key, `the view ${name} does not work: ${error}`, error)
   }
 }
 
@@ -40,7 +42,7 @@ async function triggers(connection: Connection, found: Map<string, Finding>): Pr
       const error = await refusal(connection, `EXPLAIN QUERY PLAN ${sql}`)
       // A view takes only those changes for which it has a trigger.
       if (error === undefined || /^cannot modify .* because it is a view$/s.test(error)) continue
-      add(found, `trigger ${table}`, `${which} does not work: ${error}`, error)
+      add(found, `trigger ${table} ${error}`, `${which} does not work: ${error}`, error)
     }
     const names = new Set(columns.map(({ name }) => fold(name)))
     for (const { name, sql } of list)
@@ -92,12 +94,13 @@ async function foreignKeys(connection: Connection, found: Map<string, Finding>):
       add(found, `key ${child} ${parent}`, `a foreign key of ${child} refers to ${parent}, which is not there`)
   for (const child of new Set(keys.map(key => key.child))) {
     const error = await refusal(connection, `EXPLAIN QUERY PLAN PRAGMA main.foreign_key_check(${quoteName(child)})`)
-    if (error !== undefined) add(found, `key ${child}`, `a foreign key of ${child} does not work: ${error}`, error)
+    if (error !== undefined)
+      add(found, `key ${child} ${error}`, `a foreign key of ${child} does not work: ${error}`, error)
   }
 }
 
-function add(found: Map<string, Finding>, what: string, message: string, error = ''): void {
-  found.set(`${what} ${error}`, { part: 'schema', severity: isOfTheApplication(error) ? 'warn' : 'fail', message })
+function add(found: Map<string, Finding>, key: string, message: string, error = ''): void {
+  found.set(key, { part: 'schema', severity: isOfTheApplication(error) ? 'warn' : 'fail', message })
 }
 
 async function refusal(connection: Connection, sql: string): Promise<string | undefined> {

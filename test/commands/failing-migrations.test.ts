@@ -132,6 +132,41 @@ test('and where only a module makes it, the first deploy says so', async () => {
   expectRefused(await place.run(['run']), 65, 'schema_migrations', 'not Lockkeeper')
 })
 
+describe('a view that did not work before', () => {
+  async function broken() {
+    const place = await shop()
+    pythonSql(place.database, 'CREATE VIEW wishes AS SELECT nonsense FROM orders')
+    return place
+  }
+
+  test('keeps SQLite from a rename, and the message says what to do', async () => {
+    const place = await broken()
+    place.migration('v002_change', '-- migrate:up\nALTER TABLE orders RENAME TO purchases;')
+    expectRefused(await place.run(['run']), 1, 'error in view wishes', 'mend or drop it earlier')
+    place.migration(
+      'v002_change',
+      '-- migrate:up\nDROP VIEW IF EXISTS wishes;\nALTER TABLE orders RENAME TO purchases;',
+    )
+    expectOk(await place.run(['run']))
+  })
+
+  test('is none that the migration has broken, although it now fails in another way', async () => {
+    const place = await broken()
+    const rename = 'PRAGMA legacy_alter_table = ON;\nALTER TABLE orders RENAME TO purchases;'
+    place.migration('v002_change', `-- migrate:up\n${rename}`)
+    expectOk(await place.run(['run']))
+    expect(place.query('SELECT count(*) AS n FROM purchases')).toEqual([{ n: 4 }])
+  })
+
+  test('for the want of a function of the application can be broken by one', async () => {
+    const place = await shop()
+    pythonSql(place.database, 'CREATE VIEW wishes AS SELECT shout(what) FROM orders')
+    const rename = 'PRAGMA legacy_alter_table = ON;\nALTER TABLE orders RENAME TO purchases;'
+    place.migration('v002_change', `-- migrate:up\n${rename}`)
+    expectRefused(await place.run(['run']), 65, 'wishes', 'no such table: main.orders')
+  })
+})
+
 describe('rows that were orphans before', () => {
   async function shopWithOrphan() {
     const place = await shop()
