@@ -30,7 +30,7 @@ export type JobEvent =
       readonly step: Step
       readonly done: number
       readonly total: number
-      readonly unit: 'bytes' | 'migrations'
+      readonly unit: 'bytes' | 'migrations' | 'statements'
     }
 
 export type Listener = (event: JobEvent) => void

@@ -51,7 +51,9 @@ export async function applySteps(
 ): Promise<Stepped> {
   const { listener } = context
   const exclude = bookkeepingTables(context)
-  const apply = goingOn?.apply ?? (runnable => applyScript(db, runnable, { reserved: exclude }))
+  const onProgress = (done: number, total: number) =>
+    listener({ kind: 'progress', step: 'migrate', done, total, unit: 'statements' })
+  const apply = goingOn?.apply ?? (runnable => applyScript(db, runnable, { reserved: exclude, onProgress }))
   const touched = new Set<string>()
   const durations = new Map<string, number>()
   const own = new Map<string, OwnRows>()

@@ -42,6 +42,8 @@ const defaults = [
 export interface ApplyOptions {
   /** Tables that it may read and not change: Lockkeeper's own record. Default none. */
   readonly reserved?: readonly string[]
+  /** Told now and then how many of its statements have run. A module tells nothing. Default: nobody. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
@@ -53,14 +55,14 @@ export interface ApplyOptions {
 export async function applyScript(
   workspace: Workspace,
   runnable: Runnable,
-  { reserved = [] }: ApplyOptions = {},
+  { onProgress, reserved = [] }: ApplyOptions = {},
 ): Promise<Applied> {
   const guard: Guard = { ownTransactions: !runnable.inTransaction, reserved }
   const { script } = runnable
   return settingUp(workspace, () =>
     script.kind === 'module'
       ? applyModule(workspace, runnable, script, guard)
-      : applySql(workspace, runnable, script, guard),
+      : applySql(workspace, runnable, script, guard, onProgress),
   )
 }
 
@@ -95,12 +97,22 @@ async function applySql(
   runnable: Runnable,
   script: Extract<Script, { kind: 'sql' }>,
   guard: Guard,
+  onProgress: ApplyOptions['onProgress'],
 ): Promise<Applied> {
   const program = readProgram(runnable, script)
-  const touched: string[] = []
-  for (const part of partsOf(program.steps)) touched.push(...(await runPart(workspace, runnable, part, guard)))
-  return applied(program, touched)
+  const touched = new Set<string>()
+  const { length: total } = program.steps
+  let done = 0
+  for (const part of partsOf(program.steps, runnable.inTransaction ? statementsAtOnce : total)) {
+    for (const table of await runPart(workspace, runnable, part, guard)) touched.add(table)
+    done += part.length
+    onProgress?.(done, total)
+  }
+  return applied(program, [...touched])
 }
+
+/** Of one that commits by itself, only all of them together tell whether it has left a transaction open. */
+const statementsAtOnce = 500
 
 /** @throws LockkeeperError `failed` for what can be seen to be wrong without running it */
 export function readProgram(
@@ -126,11 +138,11 @@ export function applied({ leftOut, renamed, renames }: Omit<Program, 'steps'>, t
 }
 
 /** Steps that can be sent together; one that may have to be tried in another way stands alone. */
-function partsOf(steps: readonly Step[]): Step[][] {
+function partsOf(steps: readonly Step[], most: number): Step[][] {
   const parts: Step[][] = []
   for (const [at, step] of steps.entries()) {
     const last = parts.at(-1)
-    if (last === undefined || step.orLegacy || steps[at - 1]?.orLegacy) parts.push([step])
+    if (last === undefined || last.length >= most || step.orLegacy || steps[at - 1]?.orLegacy) parts.push([step])
     else last.push(step)
   }
   return parts

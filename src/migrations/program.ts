@@ -45,32 +45,48 @@ export interface Program {
  * @throws Error for a transaction that the file begins and does not end, where it has its own
  */
 export function programOf(text: string, firstLine: number, inTransaction: boolean): Program {
+  // A file may have millions of statements: of each only what is run is kept.
   const steps: Step[] = []
   const leftOut: LeftOut[] = []
-  const statements = [...split(text)].map(statement => ({ statement, change: tableChangeOf(statement) }))
-  const changes = statements.flatMap(({ change }) => change ?? [])
-  let done = 0
+  const changes: TableChange[] = []
+  /** Steps that rename a table, to be seen again once it is known what comes after them. */
+  const renamings = new Map<Step, { readonly change: Renaming; readonly at: number }>()
+  let seen = 0
   let legacy = false
-  for (const [at, { statement, change }] of statements.entries()) {
+  let open: Statement | undefined
+  for (const statement of split(text)) {
     const { head, sql } = statement
-    const step = { sql, line: firstLine + statement.line - 1, statement: at, head }
+    const step = { sql, line: firstLine + statement.line - 1, statement: seen++, head }
+    const change = tableChangeOf(statement)
     const why = superfluous(statement, inTransaction)
+    open = openAfter(open, statement)
     if (why !== undefined) {
       leftOut.push({ sql, line: step.line, why })
-      continue
+    } else {
+      legacy = legacyAlterTable(statement) ?? legacy
+      if (change?.kind === 'rename' && !legacy) renamings.set(step, { change, at: changes.length })
+      steps.push(step)
     }
-    legacy = legacyAlterTable(statement) ?? legacy
-    if (change?.kind === 'rename' && !legacy) steps.push(...renaming(step, change, changes, done))
-    else steps.push(step)
-    if (change !== undefined) done++
+    if (change !== undefined) changes.push(change)
   }
-  if (!inTransaction)
-    refuseOpenTransaction(
-      statements.map(({ statement }) => statement),
-      firstLine,
-    )
+  if (!inTransaction && open !== undefined)
+    throw new Error(`line ${firstLine + open.line - 1} begins a transaction that the file does not end`)
   const renamed = changes.filter(change => change.kind === 'rename')
-  return { steps, leftOut, renames: followRenames(changes), renamed }
+  return { steps: withRenamings(steps, renamings, changes), leftOut, renames: followRenames(changes), renamed }
+}
+
+type Renaming = Extract<TableChange, { kind: 'rename' }>
+
+function withRenamings(
+  steps: readonly Step[],
+  renamings: ReadonlyMap<Step, { readonly change: Renaming; readonly at: number }>,
+  changes: readonly TableChange[],
+): readonly Step[] {
+  if (renamings.size === 0) return steps
+  return steps.flatMap(step => {
+    const found = renamings.get(step)
+    return found === undefined ? step : renaming(step, found.change, changes, found.at)
+  })
 }
 
 /** @param at position of the rename among the changes */
@@ -118,14 +134,10 @@ function legacyAlterTable(statement: Statement): boolean | undefined {
   return /^(on|yes|true|[1-9]\d*)$/.test(pragma.value)
 }
 
-function refuseOpenTransaction(statements: readonly Statement[], firstLine: number): void {
-  let open: Statement | undefined
-  for (const statement of statements) {
-    const [first, second = '', third = ''] = statement.head
-    const goesBackOnly = first === 'ROLLBACK' && (second === 'TO' || (second === 'TRANSACTION' && third === 'TO'))
-    if (first === 'BEGIN') open = statement
-    else if (first === 'COMMIT' || first === 'END' || (first === 'ROLLBACK' && !goesBackOnly)) open = undefined
-  }
-  if (open === undefined) return
-  throw new Error(`line ${firstLine + open.line - 1} begins a transaction that the file does not end`)
+/** The statement that began the transaction which is open after another. */
+function openAfter(open: Statement | undefined, statement: Statement): Statement | undefined {
+  const [first, second = '', third = ''] = statement.head
+  const goesBackOnly = first === 'ROLLBACK' && (second === 'TO' || (second === 'TRANSACTION' && third === 'TO'))
+  if (first === 'BEGIN') return statement
+  return first === 'COMMIT' || first === 'END' || (first === 'ROLLBACK' && !goesBackOnly) ? undefined : open
 }

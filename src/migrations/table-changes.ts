@@ -1,7 +1,7 @@
 /** What statements do to the names of tables, and what becomes of a table over several of them. */
 import { Cursor } from '../schema/cursor.ts'
 import { fold } from '../schema/model.ts'
-import { significantTokens } from '../schema/tokens.ts'
+import { firstTokens, significantTokens } from '../schema/tokens.ts'
 import type { Statement } from './split.ts'
 
 /** Names are folded, see `fold`. Temporary tables are of no account. */
@@ -30,10 +30,13 @@ export function tableChangeOf({ sql, head }: Statement): TableChange | undefined
   return cursor.takes('RENAME', 'TO') ? { kind: 'rename', from: table, to: fold(cursor.name()) } : undefined
 }
 
+/** `INSERT OR IGNORE INTO main . name` */
+const mostTokens = 7
+
 /** The folded name of the table that a statement inserts into, as far as its text says. */
 export function insertedInto({ sql, head }: Statement): string | undefined {
   if (head[0] !== 'INSERT' && head[0] !== 'REPLACE') return undefined
-  const cursor = new Cursor(significantTokens(sql.slice(0, 1000)), 1)
+  const cursor = new Cursor(firstTokens(sql, mostTokens), 1)
   if (cursor.takes('OR')) cursor.skip()
   if (!cursor.takes('INTO')) return undefined
   const name = fold(cursor.name())

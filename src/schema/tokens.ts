@@ -207,9 +207,14 @@ export function* tokenize(sql: string): Generator<Token, void> {
 
 /** The tokens that mean something: without spaces and comments. */
 export function significantTokens(sql: string): Token[] {
+  return firstTokens(sql, Number.POSITIVE_INFINITY)
+}
+
+/** The first of them, at most so many. */
+export function firstTokens(sql: string, most: number): Token[] {
   const tokens: Token[] = []
   const scanner = new Scanner(sql)
-  while (scanner.next()) {
+  while (tokens.length < most && scanner.next()) {
     const { kind, text, start } = scanner
     if (kind !== 'space' && kind !== 'comment') tokens.push({ kind, text, start })
   }

@@ -42,6 +42,32 @@ describe('an SQL migration is run', () => {
   })
 })
 
+describe('a migration of many thousand statements', () => {
+  const inserts = Array.from({ length: 20_000 }, (_, at) => `INSERT INTO t VALUES (${at}, 'a; b');`)
+
+  it('tells how far it is, in steps that are small and add up', async () => {
+    const db = await memory('CREATE TABLE t(a, b)')
+    const told: number[] = []
+    const onProgress = (done: number, total: number) => {
+      expect(total).toBe(inserts.length)
+      told.push(done)
+    }
+    const { touched } = await applyScript(db, sqlRunnable(inserts.join('\n')), { onProgress })
+    expect(touched).toEqual(['t'])
+    expect(await column(db, 'SELECT count(*) FROM t')).toEqual([inserts.length])
+    expect(told.at(-1)).toBe(inserts.length)
+    expect(told.every((done, at) => done > (told[at - 1] ?? 0) && done - (told[at - 1] ?? 0) <= 1000)).toBe(true)
+  })
+
+  it('names line and statement of an error near its end', async () => {
+    const db = await memory('CREATE TABLE t(a, b)')
+    const script = inserts.with(19_990, 'INSERT INTO missing VALUES (1);').join('\n')
+    const error = await refusalOf(applyScript(db, sqlRunnable(script, { line: 3 })))
+    expect(error.message).toContain(':19993')
+    expect(error.message).toContain('INSERT INTO missing')
+  })
+})
+
 describe('the error of a statement', () => {
   it('names version, file, line and statement, and says what to do', async () => {
     const db = await memory('BEGIN')
