@@ -166,6 +166,15 @@ test('something temporary is refused before anything of it runs', async () => {
   expect(applicationOf(place.database)).toEqual(before)
 })
 
+test("Lockkeeper's own record is not for it to change", async () => {
+  const place = await shop()
+  place.migration('v002_alone', off("UPDATE schema_migrations SET checksum = 'x' WHERE version = 'v001_shop';"))
+  expectRefused(await place.run(['run']), 65, "changing schema_migrations (Lockkeeper's own record)")
+  expect(place.query("SELECT checksum FROM schema_migrations WHERE version = 'v001_shop'")).not.toEqual([
+    { checksum: 'x' },
+  ])
+})
+
 test('page size, journal mode and VACUUM work that way', async () => {
   const place = await shop({ mode: 'wal' })
   place.migration('v002_alone', off('PRAGMA journal_mode = DELETE;\nPRAGMA page_size = 8192;\nVACUUM;'))
