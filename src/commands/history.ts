@@ -29,7 +29,7 @@ export const history = command({
         ? []
         : [table(['when', 'what', 'outcome', 'levels', 'took', 'where', 'image', 'backup before'], rows)]
     for (const { error_message, started_at } of errors) lines.push(`\n${started_at.slice(0, 19)}  ${error_message}`)
-    const sentence = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'}, ${migrations.length} migrations on record.`
+    const sentence = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'}, ${migrations.length} ${migrations.length === 1 ? 'migration' : 'migrations'} on record.`
     return { sentence, text: [...lines, sentence].join('\n'), document: result, facts: { attempts: attempts.length } }
   },
 })
