@@ -83,9 +83,10 @@ function placeWith(database: string): Workplace {
 async function outcome(
   place: Workplace,
   policy: NewerPolicy,
+  more: Partial<DeployOptions> = {},
 ): Promise<{ exit: number; message: string; result?: ChangeResult }> {
   try {
-    const result = await deploy(optionsOf(place, { onNewerSchema: policy }))
+    const result = await deploy(optionsOf(place, { onNewerSchema: policy, ...more }))
     return { exit: 0, message: result.warnings.join('\n'), result }
   } catch (error) {
     if (!(error instanceof LockkeeperError)) throw error
@@ -210,8 +211,41 @@ test.each(['fail', 'allow', 'rollback'] as const)("where the bookkeeping is anot
   const place = placeWith('of another tool')
   image(place, ['v1', 'v2'])
   const before = readFileSync(place.database)
-  expect(await outcome(place, policy)).toMatchObject({ exit: 65, message: /tables but no bookkeeping/ })
+  expect(await outcome(place, policy)).toMatchObject({
+    exit: 65,
+    message: expect.stringMatching(/tables but no bookkeeping/),
+  })
   expect(readFileSync(place.database)).toEqual(before)
+})
+
+describe.each(['fail', 'allow', 'rollback'] as const)('whatever the policy, as with %s,', policy => {
+  test('a database that is gone although there are backups of it: 66', async () => {
+    const place = newPlace()
+    image(place, ['v1'])
+    expect((await outcome(place, policy)).exit).toBe(0)
+    image(place, ['v1', 'v2'])
+    expect((await outcome(place, policy)).exit).toBe(0)
+    for (const gone of [() => writeFileSync(place.database, ''), () => rmSync(place.database)]) {
+      gone()
+      expect(await outcome(place, policy)).toMatchObject({
+        exit: 66,
+        message: expect.stringMatching(/has 1 backup of it/),
+      })
+    }
+  })
+
+  test('a database without bookkeeping is taken over where that is asked for', async () => {
+    const place = newPlace()
+    image(place, ['v1', 'v2'])
+    pythonSql(place.database, 'CREATE TABLE a (x); INSERT INTO a VALUES (7)')
+    expect(await outcome(place, policy)).toMatchObject({
+      exit: 65,
+      message: expect.stringMatching(/tables but no bookkeeping/),
+    })
+    expect(await outcome(place, policy, { adopt: true })).toMatchObject({ exit: 0, result: { adopted: ['v1'] } })
+    expect(levelOf(place)).toBe('v1, v2')
+    expect(place.query('SELECT * FROM a')).toEqual([{ x: 7 }])
+  })
 })
 
 describe('taken back by an older image', () => {
@@ -221,7 +255,7 @@ describe('taken back by an older image', () => {
     pythonSql(place.database, 'INSERT INTO d VALUES (1)')
     expect(await outcome(place, 'rollback')).toMatchObject({
       exit: 65,
-      message: /d had 1 row and is gone[\s\S]*--allow-row-loss/,
+      message: expect.stringMatching(/d had 1 row and is gone[\s\S]*--allow-row-loss/),
     })
     expect(levelOf(place)).toBe('v1, v2, v3, v4')
     pythonSql(place.database, 'DELETE FROM d')
@@ -257,7 +291,7 @@ describe('a newer schema that is to stay as it is', () => {
     pythonSql(place.database, 'ALTER TABLE a DROP COLUMN y')
     expect(await outcome(place, 'allow')).toMatchObject({
       exit: 65,
-      message: /not the one that was validated last, at v3/,
+      message: expect.stringMatching(/not the one that was validated last, at v3/),
     })
     expect(
       (await deploy(optionsOf(place, { onNewerSchema: 'allow', drift: { policy: 'warn', ignore: [] } }))).warnings,
@@ -269,7 +303,7 @@ describe('a newer schema that is to stay as it is', () => {
     image(place, ['v1', 'v2'])
     place.migration('v1', `${files.v1}\n-- edited`)
     for (const policy of ['allow', 'rollback'] as const)
-      expect(await outcome(place, policy)).toMatchObject({ exit: 65, message: /v1 was edited/ })
+      expect(await outcome(place, policy)).toMatchObject({ exit: 65, message: expect.stringMatching(/v1 was edited/) })
   })
 })
 
@@ -283,7 +317,10 @@ test('a newer migration that was stopped in the middle is refused under every po
   expect((await outcome(place, 'fail')).exit).toBe(1)
   rmSync(join(place.migrations, 'v5.sql'))
   for (const policy of ['fail', 'allow', 'rollback'] as const)
-    expect(await outcome(place, policy)).toMatchObject({ exit: 76, message: /v5 was stopped in the middle/ })
+    expect(await outcome(place, policy)).toMatchObject({
+      exit: 76,
+      message: expect.stringMatching(/v5 was stopped in the middle/),
+    })
 })
 
 test('where a newer schema is to be taken back, one that was stopped in the middle is gone on with only as it was', async () => {
@@ -298,7 +335,7 @@ test('where a newer schema is to be taken back, one that was stopped in the midd
     place.migration('v2_alone', `${other}CREATE TABLE g (x);\n`)
     expect(await outcome(place, 'rollback')).toMatchObject({
       exit: 65,
-      message: /v2_alone, begun at .*, was stopped after 1 statements/,
+      message: expect.stringMatching(/v2_alone, begun at .*, was stopped after 1 statements/),
     })
     expect(readFileSync(place.database)).toEqual(before)
   }

@@ -126,7 +126,11 @@ describe('the error of a statement', () => {
 
   it('names the file where it leaves a transaction open', async () => {
     const error = await refusalOf(applyScript(await memory(), sqlRunnable('BEGIN;', { inTransaction: false })))
-    expect(error).toMatchObject({ code: 'failed', message: /v1\.sql: line 1 begins a transaction/, hint: /COMMIT/ })
+    expect(error).toMatchObject({
+      code: 'failed',
+      message: expect.stringMatching(/v1\.sql: line 1 begins a transaction/),
+      hint: expect.stringMatching(/COMMIT/),
+    })
   })
 })
 

@@ -94,7 +94,10 @@ describe('a folder is refused as a setting that is wrong', () => {
   })
 
   it('where it has no migration', async () => {
-    await expect(load({ 'README.md': '' })).rejects.toMatchObject({ code: 'config', message: /there is no migration/ })
+    await expect(load({ 'README.md': '' })).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringMatching(/there is no migration/),
+    })
   })
 })
 
@@ -139,7 +142,10 @@ describe('what is wrong with any file', () => {
   it('includes a link that leads nowhere', async () => {
     const folder = folderOf({ 'v1.sql': empty })
     symlinkSync('..data/v2.sql', join(folder, 'v2.sql'))
-    await expect(loadMigrations(folder)).rejects.toMatchObject({ code: 'invalid', message: /v2\.sql: ENOENT/ })
+    await expect(loadMigrations(folder)).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/v2\.sql: ENOENT/),
+    })
   })
 
   it('includes a pipe, which nobody would ever read to the end', async () => {

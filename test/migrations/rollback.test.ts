@@ -87,7 +87,11 @@ describe('a down comes', () => {
     const empty = migration('v11', { up: 'SELECT 0', down: '-- migrate:down\n' })
     for (const known of [[...folder, empty], folder]) {
       const error = await refusal({ steps: 1 }, known, rowsOf([...folder, empty]))
-      expect(error).toMatchObject({ code: 'invalid', message: 'v11 has no down: it is empty', hint: /SELECT 1;/ })
+      expect(error).toMatchObject({
+        code: 'invalid',
+        message: 'v11 has no down: it is empty',
+        hint: expect.stringMatching(/SELECT 1;/),
+      })
     }
   })
 
@@ -134,7 +138,10 @@ describe('refused is', () => {
   })
 
   it('more steps than there are', async () => {
-    expect(await refusal({ steps: 5 })).toMatchObject({ code: 'missing', message: /only 4 migrations are applied/ })
+    expect(await refusal({ steps: 5 })).toMatchObject({
+      code: 'missing',
+      message: expect.stringMatching(/only 4 migrations are applied/),
+    })
     expect(await refusal({ steps: 2 }, folder, rowsOf(folder.slice(0, 1)))).toMatchObject({
       message: expect.stringContaining('only 1 migration is applied'),
     })
