@@ -49,6 +49,7 @@ export async function refuseEarly(
   { empty, look: seen, presence }: FirstLook,
   repository: { readonly create: boolean },
 ): Promise<void> {
+  // One that cannot be read is refused before anything is locked.
   loadChecks(options.migrations)
   if (isUnadopted(seen, options)) {
     const { database, viewInProcess = false } = options

@@ -185,6 +185,25 @@ describe('a prune that dies before any of its requests', { timeout: 300_000 }, (
     },
   )
 
+  it('once it has deleted what somebody pinned at the last moment, loses nothing', async () => {
+    const deaths = await forEachRequest(async after => {
+      const race = await copyOf(full, await freshFolder())
+      const inner = pausing(race.repository.store)
+      const outer = pausing(inner.store)
+      const work = pruneNow({ repository: { ...race.repository, store: outer.store } })
+      await outer.reached(request => request.startsWith('delete backups/'), work)
+      const death = inner.reached(inner.requests.length + 1 + after, work)
+      expect(await pinFirst(race)).toBe(true)
+      outer.resume()
+      const end = await death
+      inner.die()
+      await work.catch(() => {})
+      await expectSettled(race, [0, 2])
+      return end === 'ended' ? undefined : end
+    })
+    expect(deaths).toBeGreaterThan(10)
+  })
+
   it('leaves all that its copies name where it is, until somebody has judged and it is surely dead', async () => {
     const race = await copyOf(full, await freshFolder())
     const before = contentOf(race)

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deploy, type RollbackOptions, rollBack } from '../../src/index.ts'
 import { insertRowsOf, type Level, levels, workOrderId } from '../fixtures/fossawork/rows.ts'
-import { jobOptions } from '../support/jobs.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { fossawork, Workplace } from '../support/workplace.ts'
 import { versions } from './migration-files.ts'
 import { expectInStep, find } from './search-checks.ts'
@@ -17,11 +17,9 @@ beforeAll(() => {
 afterAll(() => rmSync(place.folder, { recursive: true, force: true }))
 
 const versionOf = (level: Level) => versions[levels.indexOf(level)]!
-const drift = { policy: 'fail', ignore: [] } as const
-const optionsOf = () => ({ ...jobOptions(place), migrations: fossawork, drift, outOfOrder: 'fail' as const })
-
-const up = (to: Level) => deploy({ ...optionsOf(), firstInstall: false, adopt: false, to: versionOf(to) })
-const down = (target: RollbackOptions['target']) => rollBack({ ...optionsOf(), target, allowRowLoss: true })
+const up = (to: Level) => deploy(deployOptions(place, { migrations: fossawork, to: versionOf(to) }))
+const down = (target: RollbackOptions['target']) =>
+  rollBack({ ...deployOptions(place, { migrations: fossawork }), target, allowRowLoss: true })
 
 /** As the application would, while no job runs. */
 function inDatabase<T>(work: (db: DatabaseSync) => T): T {

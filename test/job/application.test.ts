@@ -3,10 +3,10 @@
  * like bring one. File locks belong to the process: if anything in it opened and closed the file by another way, the
  * application's locks would be gone without a word. Other programs tell whether they hold.
  */
-import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { backUp, deploy, history, plan, restore, rollBack, status, validate } from '../../src/index.ts'
 import { expectOk } from '../support/cli.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { Peer } from '../support/peer.ts'
 import { shop } from '../support/shop.ts'
 import type { Workplace } from '../support/workplace.ts'
@@ -29,23 +29,8 @@ async function openInApplication(path: string): Promise<OwnSqlite> {
   return own
 }
 
-const nobody = { host: null, pod: null, namespace: null, node: null, image: null, job: null }
-
 function optionsOf(place: Workplace) {
-  return {
-    database: place.database,
-    migrations: place.migrations,
-    repository: { url: pathToFileURL(place.repository).href },
-    lockTimeout: 100,
-    tmpdir: place.folder,
-    drift: { policy: 'fail', ignore: [] },
-    outOfOrder: 'fail',
-    firstInstall: false,
-    adopt: false,
-    allowRowLoss: false,
-    actor: nobody,
-    listener: () => {},
-  } as const
+  return { ...deployOptions(place, { lockTimeout: 100, viewInProcess: false }), allowRowLoss: false }
 }
 
 type Options = ReturnType<typeof optionsOf>

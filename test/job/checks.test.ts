@@ -2,18 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type DeployOptions, deploy, rehearse, rollBack } from '../../src/index.ts'
-import type { JobEvent } from '../../src/job/events.ts'
-import { jobOptions } from '../support/jobs.ts'
+import { deploy, rehearse, rollBack } from '../../src/index.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
 import { applicationOf, type Workplace } from '../support/workplace.ts'
-
-function optionsOf(place: Workplace, more: Partial<DeployOptions> = {}, events: JobEvent[] = []) {
-  const drift = { policy: 'fail', ignore: [] } as const
-  const job = { ...jobOptions(place, events), migrations: place.migrations, drift, outOfOrder: 'fail' as const }
-  return { ...job, firstInstall: false, adopt: false, ...more }
-}
 
 async function shopWith(check: string): Promise<Workplace> {
   const place = await shop()
@@ -35,8 +28,8 @@ const refusal = {
 test('rows that a check finds stop it, and everything is rolled back; the rehearsal says so', async () => {
   const place = await shopWith(priced)
   const before = applicationOf(place.database)
-  await expect(rehearse(optionsOf(place))).rejects.toMatchObject(refusal)
-  await expect(deploy(optionsOf(place))).rejects.toMatchObject({
+  await expect(rehearse(deployOptions(place))).rejects.toMatchObject(refusal)
+  await expect(deploy(deployOptions(place))).rejects.toMatchObject({
     ...refusal,
     hint: expect.stringContaining('Everything was rolled back'),
   })
@@ -48,29 +41,31 @@ test('rows that a check finds stop it, and everything is rolled back; the rehear
     'v003_rest',
     '-- migrate:up\nUPDATE orders SET price = 2 WHERE price IS NULL;\n-- migrate:down\nSELECT 1;',
   )
-  expect(await deploy(optionsOf(place))).toMatchObject({ level: 'v003_rest', warnings: [] })
+  expect(await deploy(deployOptions(place))).toMatchObject({ level: 'v003_rest', warnings: [] })
 })
 
 test('they are not asked of a level in between, nor in a rollback', async () => {
   const place = await shopWith('SELECT id FROM carts WHERE n IS NULL')
   place.migration('v003_carts', '-- migrate:up\nCREATE TABLE carts (id, n);\n-- migrate:down\nDROP TABLE carts;')
-  expect(await deploy(optionsOf(place, { to: 'v002_price' }))).toMatchObject({ level: 'v002_price' })
-  expect(await deploy(optionsOf(place))).toMatchObject({ level: 'v003_carts' })
-  expect(await rollBack({ ...optionsOf(place), target: { steps: 1 }, allowRowLoss: false })).toMatchObject({
+  expect(await deploy(deployOptions(place, { to: 'v002_price' }))).toMatchObject({ level: 'v002_price' })
+  expect(await deploy(deployOptions(place))).toMatchObject({ level: 'v003_carts' })
+  expect(await rollBack({ ...deployOptions(place), target: { steps: 1 }, allowRowLoss: false })).toMatchObject({
     level: 'v002_price',
   })
-  await deploy(optionsOf(place))
+  await deploy(deployOptions(place))
   pythonSql(place.database, 'INSERT INTO carts VALUES (1, NULL)')
-  expect(await deploy(optionsOf(place))).toMatchObject({ outcome: 'unchanged' })
+  expect(await deploy(deployOptions(place))).toMatchObject({ outcome: 'unchanged' })
 })
 
 test('one that is not sound is refused before anything is touched, and one of a function of the application only warns', async () => {
   const place = await shopWith(`${priced}; SELECT 1`)
-  await expect(deploy(optionsOf(place))).rejects.toMatchObject({
+  await expect(deploy(deployOptions(place))).rejects.toMatchObject({
     code: 'invalid',
     message: expect.stringMatching(/a check is one/),
   })
   expect(place.backups()).toEqual([])
   writeFileSync(join(place.migrations, 'checks', 'priced.sql'), 'SELECT id FROM orders WHERE shout(what)')
-  expect((await deploy(optionsOf(place))).warnings).toEqual(['the check priced could not run: no such function: shout'])
+  expect((await deploy(deployOptions(place))).warnings).toEqual([
+    'the check priced could not run: no such function: shout',
+  ])
 })

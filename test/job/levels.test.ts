@@ -1,10 +1,10 @@
 /** The table of docs/levels.md, cell by cell: where image and database stand, times what is to become of a newer schema. */
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type ChangeResult, type DeployOptions, deploy, exitCodes, LockkeeperError } from '../../src/index.ts'
 import type { NewerPolicy } from '../../src/migrations/assess.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { pythonSql } from '../support/peers.ts'
 import { newPlace, readCopy, Workplace } from '../support/workplace.ts'
 
@@ -17,23 +17,8 @@ const files = {
 } as const
 type Version = keyof typeof files
 
-const nobody = { host: null, pod: null, namespace: null, node: null, image: null, job: null }
-
 function optionsOf(place: Workplace, more: Partial<DeployOptions> = {}): DeployOptions {
-  return {
-    database: place.database,
-    migrations: place.migrations,
-    repository: { url: pathToFileURL(place.repository).href },
-    lockTimeout: 1000,
-    drift: { policy: 'fail', ignore: [] },
-    outOfOrder: 'fail',
-    firstInstall: false,
-    adopt: false,
-    actor: nobody,
-    listener: () => {},
-    viewInProcess: true,
-    ...more,
-  }
+  return deployOptions(place, { lockTimeout: 1000, ...more })
 }
 
 /** The image has these migrations, and no others. */

@@ -1,16 +1,14 @@
 /** What others do to the file between the steps of a job, and what a failed attempt leaves for the next. */
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { type DeployOptions, deploy, type JobEvent, LockkeeperError, restore } from '../../src/index.ts'
 import { expectOk, expectRefused } from '../support/cli.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { pythonSql } from '../support/peers.ts'
 import { newPlace, type Workplace } from '../support/workplace.ts'
 
 const first = '-- migrate:up\nCREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n-- migrate:down\nDROP TABLE a;\n'
 const second = '-- migrate:up\nCREATE TABLE b (x);\n-- migrate:down\nDROP TABLE b;\n'
-const nobody = { host: null, pod: null, namespace: null, node: null, image: null, job: null }
-
 async function placeAtFirst(): Promise<Workplace> {
   const place = newPlace()
   place.migration('v1', first)
@@ -19,19 +17,7 @@ async function placeAtFirst(): Promise<Workplace> {
 }
 
 function options(place: Workplace, listener: (event: JobEvent) => void): DeployOptions {
-  return {
-    database: place.database,
-    migrations: place.migrations,
-    repository: { url: pathToFileURL(place.repository).href },
-    lockTimeout: 1000,
-    drift: { policy: 'fail', ignore: [] },
-    outOfOrder: 'fail',
-    firstInstall: false,
-    adopt: false,
-    actor: nobody,
-    redact: text => text,
-    listener,
-  }
+  return deployOptions(place, { lockTimeout: 1000, viewInProcess: false, listener })
 }
 
 /** Does something once, when a step has ended. */

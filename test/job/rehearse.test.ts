@@ -1,7 +1,6 @@
 /** A rehearsal ends as the real run then does, on every fixture, and touches nothing. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import {
   backUp,
@@ -15,30 +14,15 @@ import {
   rollBack,
 } from '../../src/index.ts'
 import { failingMigrations } from '../fixtures/failing-migrations.ts'
+import { deployOptions } from '../support/jobs.ts'
 import { hold, pythonSql } from '../support/peers.ts'
 import { shop } from '../support/shop.ts'
 import { traceOf, type Workplace } from '../support/workplace.ts'
 
-const nobody = { host: null, pod: null, namespace: null, node: null, image: null, job: null }
-
-function optionsOf(place: Workplace, more: Partial<DeployOptions> = {}): DeployOptions & { readonly tmpdir: string } {
+function optionsOf(place: Workplace, more: Partial<DeployOptions> = {}) {
   const tmpdir = join(place.folder, 'tmp')
   mkdirSync(tmpdir, { recursive: true })
-  return {
-    database: place.database,
-    migrations: place.migrations,
-    repository: { url: pathToFileURL(place.repository).href },
-    lockTimeout: 1000,
-    drift: { policy: 'fail', ignore: [] },
-    outOfOrder: 'fail',
-    firstInstall: false,
-    adopt: false,
-    actor: nobody,
-    listener: () => {},
-    viewInProcess: true,
-    tmpdir,
-    ...more,
-  }
+  return { ...deployOptions(place, { lockTimeout: 1000, ...more }), tmpdir }
 }
 
 /** How it ends: the error's code and words, or from where to where it went. */

@@ -37,6 +37,13 @@ export class Example {
   static async prepare(namespace: string): Promise<Example> {
     // One at a time: a node on two processors, that starts two of everything, takes minutes for what takes seconds.
     const leave = await takeMachineLock(itsNamespace)
+    return Example.#prepared(namespace, leave).catch(error => {
+      leave()
+      throw error
+    })
+  }
+
+  static async #prepared(namespace: string, leave: () => void): Promise<Example> {
     const { engine, image: ours } = await lockkeeperImage()
     await image(images.versitygw)
     const cluster = await askForCluster()
