@@ -102,11 +102,11 @@ function manifestOf(
 /** The same store, and how often it was asked, by what. */
 function counted(store: ObjectStore): { store: ObjectStore; requests: Record<string, number> } {
   const requests: Record<string, number> = {}
-  const count = (what: string) => {
-    requests[what] = (requests[what] ?? 0) + 1
+  const count = (what: string, times = 1) => {
+    requests[what] = (requests[what] ?? 0) + times
   }
-  const asked = <T>(what: string, answer: T): T => {
-    count(what)
+  const asked = <T>(what: string, answer: T, times = 1): T => {
+    count(what, times)
     return answer
   }
   const counting: ObjectStore = {
@@ -114,10 +114,13 @@ function counted(store: ObjectStore): { store: ObjectStore; requests: Record<str
     freeBytes: () => store.freeBytes(),
     putIfAbsent: (key, body) => asked('put', store.putIfAbsent(key, body)),
     putIfUnchanged: (key, body, etag) => asked('put', store.putIfUnchanged(key, body, etag)),
-    batch: () => store.batch(),
+    batch: () => {
+      const batch = store.batch()
+      return { put: (key, body) => asked('put', batch.put(key, body)), flush: () => batch.flush() }
+    },
     get: key => asked('get', store.get(key)),
     head: key => asked('head', store.head(key)),
-    deleteMany: keys => asked('delete', store.deleteMany(keys)),
+    deleteMany: keys => asked('delete', store.deleteMany(keys), Math.ceil(keys.length / 1000)),
     async *list(prefix) {
       let listed = 0
       for await (const info of store.list(prefix)) {
