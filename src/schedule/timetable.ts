@@ -3,7 +3,7 @@
  *
  * `cron` reads the expression and finds the times that fit it; which moments these are is decided here, so that a change
  * to or from daylight-saving time neither leaves a day out nor counts one twice: a time that clocks leave out is due as
- * long after midnight as ever, a time that they show twice is due the first time. Only where the expression says every
+ * long after midnight as ever and on its own day, a time that they show twice is due the first time. Only where the expression says every
  * hour (`*`) is the repeated hour one more.
  */
 import { CronTime } from 'cron'

@@ -1,6 +1,7 @@
 /** A named time zone: what its clocks show at a moment, and when they show a time, which is never, once or twice. */
 
-const hour = 3_600_000
+const minute = 60_000
+const hour = 60 * minute
 const day = 24 * hour
 
 /** A time as clocks show it, in milliseconds as if they showed UTC. */
@@ -33,7 +34,8 @@ export class Zone {
 
   /**
    * When clocks show this time, in order; two moments where they were set back. A time that is left out where they are
-   * set forward is where it would have been had they not been: 02:30 becomes 03:30.
+   * set forward is where it would have been had they not been: 02:30 becomes 03:30. Where that would be the next day
+   * (23:30, and clocks are set forward to midnight), it is the last minute of its own.
    */
   momentsOf(time: WallClock): Date[] {
     // Offsets are between -12 and +14 hours, and no two changes are within two days of each other.
@@ -41,7 +43,14 @@ export class Zone {
     const shown = [...new Set([time - before, time - after])]
       .filter(moment => moment + this.#offsetAt(moment) === time)
       .toSorted((a, b) => a - b)
-    return (shown.length > 0 ? shown : [time - before]).map(moment => new Date(moment))
+    return (shown.length > 0 ? shown : [this.#instead(time, before)]).map(moment => new Date(moment))
+  }
+
+  #instead(leftOut: WallClock, offsetBefore: number): number {
+    const moment = leftOut - offsetBefore
+    const shown = moment + this.#offsetAt(moment)
+    const midnight = shown - (shown % day)
+    return midnight > leftOut ? midnight - this.#offsetAt(moment) - minute : moment
   }
 
   #offsetAt(moment: number): number {

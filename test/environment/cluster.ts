@@ -27,7 +27,7 @@ export interface StartedCluster {
   stop(): Promise<void>
 }
 
-/** Waits where another run on this machine has one. */
+/** An empty one: what a run that was cut off has left goes first. Waits where another run on this machine has one. */
 export async function startCluster(): Promise<StartedCluster> {
   const kind = await whichKind()
   const release = await takeMachineLock('cluster')
@@ -40,6 +40,7 @@ export async function startCluster(): Promise<StartedCluster> {
     }
   }
   try {
+    await down()
     await up()
     return { kind, stop }
   } catch (error) {

@@ -49,6 +49,13 @@ describe('a daily time', () => {
       '2026-03-27T12:00Z',
       ['03-28 00:00 22:00Z', '03-29 01:00 22:00Z', '03-30 00:00 21:00Z'],
     ],
+    // From 23:00 to midnight.
+    [
+      'America/Nuuk',
+      '30 23 * * *',
+      '2026-03-27T12:00Z',
+      ['03-27 23:30 01:30Z', '03-28 22:59 00:59Z', '03-29 23:30 00:30Z'],
+    ],
   ])('that clocks in %s leave out is due all the same that day', (zone, expression, after, expected) => {
     expect(following(expression, zone, after, 3)).toEqual(expected)
   })
@@ -94,7 +101,7 @@ describe('a daily time', () => {
         for (let count = 0; count < 5; count++, at = timetable.next(at))
           expect(zone.format(at).slice(0, 10)).toBe(new Date(first + count * day).toISOString().slice(0, 10))
       }),
-      { numRuns: 40 },
+      { numRuns: 40, examples: [[['America/Nuuk', 0, 23, 0]]] },
     )
   })
 })
