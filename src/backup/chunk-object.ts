@@ -7,17 +7,18 @@
  */
 
 import { hash } from 'node:crypto'
-import { constants, type ZstdOptions, zstdCompress, zstdDecompress } from 'node:zlib'
+import { constants, createZstdCompress, type ZstdOptions, zstdDecompress } from 'node:zlib'
 import { messageOf } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { largest, parseChunkKey } from './format.ts'
 import { readObject, twice } from './objects.ts'
+import { release } from './release.ts'
 import { invalid } from './untrusted.ts'
 
 const compressionLevel = 1
 
-/** Bytes that zstd writes before it is called again; the default of 16 KiB costs a third more processor time. */
-const outputAtOnce = 256 * 1024
+/** By how much a frame may be larger than what is in it: zstd's own bound, with headers and checksum. */
+const overheadOf = (bytes: number) => (bytes >>> 8) + 128
 
 /** Node takes no less. */
 const leastOutput = 64
@@ -25,23 +26,40 @@ const leastOutput = 64
 /** Powers of two: a frame may ask for a window of 2 MiB, or of one chunk where that is larger, and for no more memory. */
 const leastWindow = 21
 
-/** The frame of one chunk. Runs on Node's thread pool. */
-export function compress(plain: Uint8Array): Promise<Buffer> {
+/** The frame of one chunk, in a buffer that nothing else is in. Runs on Node's thread pool. */
+export function compress(plain: Uint8Array): Promise<Buffer<ArrayBuffer>> {
   const options: ZstdOptions = {
-    chunkSize: outputAtOnce,
+    // All of it in one go; what is not written to costs no memory.
+    chunkSize: plain.byteLength + overheadOf(plain.byteLength),
     pledgedSrcSize: plain.byteLength,
     params: { [constants.ZSTD_c_compressionLevel]: compressionLevel, [constants.ZSTD_c_checksumFlag]: 1 },
   }
   return new Promise((resolve, reject) => {
-    zstdCompress(plain, options, (error, frame) => (error === null ? resolve(frame) : reject(error)))
+    const parts: Buffer<ArrayBuffer>[] = []
+    createZstdCompress(options)
+      .on('data', part => parts.push(part))
+      .on('error', reject)
+      .on('end', () => resolve(joined(parts)))
+      .end(plain)
   })
 }
 
+/** What was written in one buffer piece by piece is whole in there; `zstdCompress` makes a copy. */
+function joined(parts: readonly Buffer<ArrayBuffer>[]): Buffer<ArrayBuffer> {
+  const [first] = parts
+  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0)
+  if (first === undefined || parts.some(({ buffer }) => buffer !== first.buffer)) return Buffer.concat(parts)
+  return Buffer.from(first.buffer, first.byteOffset, bytes)
+}
+
 /** The plain bytes of the chunk under a key, as `openChunk` says; undefined when there is none. */
-export function readChunk(store: ObjectStore, key: string, most: number): Promise<Buffer | undefined> {
+export function readChunk(store: ObjectStore, key: string, most: number): Promise<Buffer<ArrayBuffer> | undefined> {
   return twice(async () => {
     const object = await readObject(store, key, largest.chunk(most))
-    return object === undefined ? undefined : openChunk(key, object, most)
+    if (object === undefined) return undefined
+    const plain = await openChunk(key, object, most)
+    release(object)
+    return plain
   })
 }
 
@@ -49,7 +67,7 @@ export function readChunk(store: ObjectStore, key: string, most: number): Promis
  * The plain bytes of a chunk that came from a repository. Rejects with `invalid`, naming it, unless it is exactly one
  * frame of at most `most` plain bytes that have the hash in the key; never inflates more than that.
  */
-export async function openChunk(key: string, object: Uint8Array, most: number): Promise<Buffer> {
+export async function openChunk(key: string, object: Uint8Array, most: number): Promise<Buffer<ArrayBuffer>> {
   const sha256 = parseChunkKey(key)?.sha256
   if (sha256 === undefined) throw invalid(key, 'is not the name of a chunk')
   const plain = await decompress(key, object, most)
@@ -58,7 +76,7 @@ export async function openChunk(key: string, object: Uint8Array, most: number): 
   return plain
 }
 
-function decompress(key: string, object: Uint8Array, most: number): Promise<Buffer> {
+function decompress(key: string, object: Uint8Array, most: number): Promise<Buffer<ArrayBuffer>> {
   const options: ZstdOptions = {
     info: true,
     // All of it in one go, and one byte more, so that a frame that holds more is found out.
@@ -74,7 +92,7 @@ function decompress(key: string, object: Uint8Array, most: number): Promise<Buff
         return reject(invalid(key, complaint, error))
       }
       // With `info` it is called with the engine too, which knows where the frame ended; the types do not have it.
-      const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
+      const { buffer, engine } = result as unknown as { buffer: Buffer<ArrayBuffer>; engine: { bytesWritten: number } }
       // Node passes over what follows the first frame; `zstd -d` would not.
       if (engine.bytesWritten === object.byteLength) return resolve(buffer)
       reject(invalid(key, `has ${object.byteLength - engine.bytesWritten} bytes after the end of its zstd frame`))

@@ -12,6 +12,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { compress } from './chunk-object.ts'
 import { chunksInFlight, forEach, inOrder } from './concurrency.ts'
+import { release } from './release.ts'
 
 export interface FileChunks {
   /** Size of the file in bytes. */
@@ -119,6 +120,7 @@ export class ChunkedFile {
       const frame = await compress(plain)
       free.push(buffer)
       await store(sha256, frame, plain.byteLength)
+      release(frame)
     })
     await this.#unchanged()
   }

@@ -3,10 +3,15 @@
 import { LockkeeperError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
 import { type Json, jsonBytes, sealOf } from './canonical.ts'
+import { release } from './release.ts'
 import { invalid, parseSealed } from './untrusted.ts'
 
 /** The content, or undefined when there is no such object. Rejects with `invalid` beyond `most` bytes. */
-export async function readObject(store: ObjectStore, key: string, most: number): Promise<Buffer | undefined> {
+export async function readObject(
+  store: ObjectStore,
+  key: string,
+  most: number,
+): Promise<Buffer<ArrayBuffer> | undefined> {
   const stream = await store.get(key)
   if (stream === undefined) return undefined
   const parts: Uint8Array[] = []
@@ -17,7 +22,10 @@ export async function readObject(store: ObjectStore, key: string, most: number):
     if (size > most) throw invalid(key, `is larger than the ${most} bytes that it may have`)
     parts.push(part)
   }
-  return Buffer.concat(parts, size)
+  const whole = Buffer.concat(parts, size)
+  // A part may be cut from a buffer that others are cut from as well.
+  for (const part of parts) if (part.byteLength === part.buffer.byteLength) release(part)
+  return whole
 }
 
 /**

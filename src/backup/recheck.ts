@@ -3,6 +3,7 @@
 import { LockkeeperError } from '../errors.ts'
 import { readChunk } from './chunk-object.ts'
 import { chunksInFlight, forEach } from './concurrency.ts'
+import { release } from './release.ts'
 import type { Repository } from './repository.ts'
 
 /** What can be wrong with an object. */
@@ -45,7 +46,9 @@ export async function recheckChunks(
 async function problemOf(repository: Repository, { key, bytes }: ChunkToRead): Promise<ObjectProblem | undefined> {
   try {
     const plain = await readChunk(repository.store, key, bytes)
-    return plain === undefined ? missingObject(key) : undefined
+    if (plain === undefined) return missingObject(key)
+    release(plain)
+    return undefined
   } catch (error) {
     return damagedObject(key, error)
   }

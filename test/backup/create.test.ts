@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { appendFile, copyFile, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -61,6 +61,22 @@ describe('a backup', () => {
     })
     await fetchBackup(test.repository, { manifest }, test.path('back'))
     expect(sha256Of(test.path('back'))).toBe(sha256Of(path))
+  })
+
+  it('holds a few chunks in memory, however many there are', async () => {
+    const megabyte = 1024 * 1024
+    const test = await freshRepository(megabyte)
+    const path = test.path('large')
+    const piece = Buffer.concat([randomBytes(megabyte / 2), Buffer.alloc(megabyte / 2)])
+    for (let count = 0; count < 200; count++) await appendFile(path, randomFillSync(piece, 0, 16))
+    let most = 0
+    const onProgress = () => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers)
+    }
+    const before = process.memoryUsage().arrayBuffers
+    await backup(test, path, {}, { onProgress })
+    // Eight to hash, eight to read and eight that are compressed; what waits for the garbage collector is 60 MB more.
+    expect(most - before).toBeLessThan(40 * megabyte)
   })
 
   it('stores what repeats once: chunks of zeros, and whole lists of them', async () => {
