@@ -116,7 +116,7 @@ function counted(store: ObjectStore): { store: ObjectStore; requests: Record<str
     putIfUnchanged: (key, body, etag) => asked('put', store.putIfUnchanged(key, body, etag)),
     batch: () => {
       const batch = store.batch()
-      return { put: (key, body) => asked('put', batch.put(key, body)), flush: () => batch.flush() }
+      return { put: (key, body, options) => asked('put', batch.put(key, body, options)), flush: () => batch.flush() }
     },
     get: key => asked('get', store.get(key)),
     head: key => asked('head', store.head(key)),

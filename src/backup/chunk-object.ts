@@ -10,9 +10,9 @@ import { hash } from 'node:crypto'
 import { constants, createZstdCompress, type ZstdOptions, zstdDecompress } from 'node:zlib'
 import { messageOf } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { release } from '../storage/release.ts'
 import { largest, parseChunkKey } from './format.ts'
 import { readObject, twice } from './objects.ts'
-import { release } from './release.ts'
 import { invalid } from './untrusted.ts'
 
 const compressionLevel = 1

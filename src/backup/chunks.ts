@@ -12,7 +12,6 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { explainSystemError, LockkeeperError } from '../errors.ts'
 import { compress } from './chunk-object.ts'
 import { chunksInFlight, forEach, inOrder } from './concurrency.ts'
-import { release } from './release.ts'
 
 export interface FileChunks {
   /** Size of the file in bytes. */
@@ -103,7 +102,7 @@ export class ChunkedFile {
   }
 
   /**
-   * Reads these chunks again, compresses them and hands each one to `store`, several at once. Rejects with `busy` when
+   * Reads these chunks again, compresses them and gives each one away to `store`, several at once. Rejects with `busy` when
    * one is not what it was, and then nothing of this may be relied on.
    */
   async store(
@@ -120,7 +119,6 @@ export class ChunkedFile {
       const frame = await compress(plain)
       free.push(buffer)
       await store(sha256, frame, plain.byteLength)
-      release(frame)
     })
     await this.#unchanged()
   }

@@ -2,8 +2,8 @@
 
 import { LockkeeperError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-store.ts'
+import { release } from '../storage/release.ts'
 import { type Json, jsonBytes, sealOf } from './canonical.ts'
-import { release } from './release.ts'
 import { invalid, parseSealed } from './untrusted.ts'
 
 /** The content, or undefined when there is no such object. Rejects with `invalid` beyond `most` bytes. */

@@ -131,9 +131,10 @@ async function storeChunks(
   await file.store(
     missing,
     async (sha256, frame, plain) => {
+      const bytes = frame.byteLength
       if (await storeChunk(repository, batch, sha256, frame, presence)) {
         stored.chunks++
-        stored.bytes += frame.byteLength
+        stored.bytes += bytes
       }
       done += plain
       onProgress({ phase: 'storing', bytes: done, total })
@@ -153,7 +154,7 @@ async function storeChunk(
 ): Promise<boolean> {
   for (;;) {
     const key = presence.freeKey(sha256)
-    if ((await batch.put(key, frame)) === 'stored') return true
+    if ((await batch.put(key, frame, { give: true })) === 'stored') return true
     // Some servers keep a name occupied in a versioned bucket after its object was deleted.
     if ((await store.head(key)) !== undefined) return false
     presence.spoil(sha256, key)

@@ -1,9 +1,9 @@
 /** Chunks that are in a repository, read back: whether they hold the bytes that their names say. */
 
 import { LockkeeperError } from '../errors.ts'
+import { release } from '../storage/release.ts'
 import { readChunk } from './chunk-object.ts'
 import { chunksInFlight, forEach } from './concurrency.ts'
-import { release } from './release.ts'
 import type { Repository } from './repository.ts'
 
 /** What can be wrong with an object. */

@@ -59,7 +59,15 @@ export interface ObjectStore {
   close(): Promise<void>
 }
 
+export interface PutOptions {
+  /**
+   * Nothing else holds the body, and once it is stored the caller does not use it again: the store may give back its
+   * memory at once. Default false.
+   */
+  readonly give?: boolean
+}
+
 export interface Batch {
-  put(key: string, body: Uint8Array): Promise<'stored' | 'exists'>
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<'stored' | 'exists'>
   flush(): Promise<void>
 }

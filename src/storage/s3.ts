@@ -72,7 +72,8 @@ class S3Store implements ObjectStore {
   }
 
   batch(): Batch {
-    // Each object is durable by itself here; a flush only waits for what is on its way.
+    // Each object is durable by itself here; a flush only waits for what is on its way. What is given is left to the garbage
+    // collector: a server may answer before it has read everything, and then a socket still reads from it.
     const running = new Set<Promise<unknown>>()
     return {
       put: (key, body) => {

@@ -38,9 +38,9 @@ export function observed(
       batch: () => {
         const batch = store.batch()
         return {
-          put: async (key, body) => {
+          put: async (key, body, options) => {
             await note('puts', key)
-            return batch.put(key, body)
+            return batch.put(key, body, options)
           },
           flush: () => batch.flush(),
         }

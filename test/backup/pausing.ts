@@ -62,9 +62,9 @@ export function pausing(store: ObjectStore): Pausing {
       batch: () => {
         const batch = store.batch()
         return {
-          put: async (key, body) => {
+          put: async (key, body, options) => {
             await pass(`put ${key}`)
-            return batch.put(key, body)
+            return batch.put(key, body, options)
           },
           flush: async () => {
             await pass('flush')

@@ -162,6 +162,18 @@ export function objectStoreContract(name: string, open: () => Promise<Opened>, p
         expect(await text(store, `${at}/a`)).toBe('first')
       })
 
+      it('stores what is given to it, and leaves what exists with the caller', async () => {
+        const batch = store.batch()
+        const body = () => Buffer.alloc(200_000, 'given')
+        const again = body()
+        expect(await batch.put(`${at}/a`, body(), { give: true })).toBe('stored')
+        expect(await batch.put(`${at}/a`, again, { give: true })).toBe('exists')
+        expect(await batch.put(`${at}/b`, again)).toBe('stored')
+        await batch.flush()
+        expect(again.equals(body())).toBe(true)
+        for (const key of ['a', 'b']) expect(await text(other, `${at}/${key}`)).toBe(body().toString())
+      })
+
       it('stores a key once that is put many times, at once and one after the other', async () => {
         const batch = store.batch()
         const answers = await Promise.all(

@@ -6,7 +6,8 @@
 
 import { lstat } from 'node:fs/promises'
 import { forEachLimited, limit } from '../limit.ts'
-import type { Batch } from '../object-store.ts'
+import type { Batch, PutOptions } from '../object-store.ts'
+import { release } from '../release.ts'
 import { explainFileError } from './errors.ts'
 import { absent, type Folder, type Temporary } from './folder.ts'
 import { publish } from './publish.ts'
@@ -41,7 +42,7 @@ export class FileBatch implements Batch {
     this.#folder = folder
   }
 
-  async put(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
+  async put(key: string, body: Uint8Array, { give = false }: PutOptions = {}): Promise<'stored' | 'exists'> {
     for (;;) {
       this.#throwIfFailed()
       if (this.#accepted.has(key)) return 'exists'
@@ -52,7 +53,9 @@ export class FileBatch implements Batch {
     const mine = this.#turn(() => this.#put(key, body))
     this.#pending.set(key, mine)
     try {
-      return await mine
+      const answer = await mine
+      if (give && answer === 'stored') release(body)
+      return answer
     } finally {
       this.#pending.delete(key)
     }
