@@ -167,6 +167,7 @@ export function objectStoreContract(name: string, open: () => Promise<Opened>, p
         const body = () => Buffer.alloc(200_000, 'given')
         const again = body()
         expect(await batch.put(`${at}/a`, body(), { give: true })).toBe('stored')
+        await batch.flush()
         expect(await batch.put(`${at}/a`, again, { give: true })).toBe('exists')
         expect(await batch.put(`${at}/b`, again)).toBe('stored')
         await batch.flush()
