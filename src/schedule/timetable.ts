@@ -3,8 +3,8 @@
  *
  * `cron` reads the expression and finds the times that fit it; which moments these are is decided here, so that a change
  * to or from daylight-saving time neither leaves a day out nor counts one twice: a time that clocks leave out is due as
- * long after midnight as ever and on its own day, a time that they show twice is due the first time. Only where the expression says every
- * hour (`*`) is the repeated hour one more.
+ * long after midnight as ever, but before the next; a time that they show twice is due the first time. Only where the
+ * expression says every hour (`*`) is it every hour that passes.
  */
 import { CronTime } from 'cron'
 import { messageOf } from '../errors.ts'
@@ -29,7 +29,7 @@ export class Timetable {
     this.expression = expression.trim()
     this.zone = zone
     const fields = this.expression.split(/\s+/)
-    this.#everyHour = fields[1] === '*' || this.expression === '@hourly'
+    this.#everyHour = /^(\*|\*\/1|0-23)$/.test(fields[1] ?? '') || this.expression === '@hourly'
     try {
       if (fields.length !== 5 && !/^@(yearly|monthly|weekly|daily|hourly)$/.test(this.expression))
         throw new Error('it has five fields')
@@ -67,6 +67,6 @@ export class Timetable {
 
   #momentsOf(time: WallClock): Date[] {
     const moments = this.zone.momentsOf(time)
-    return this.#everyHour ? moments : moments.slice(0, 1)
+    return this.#everyHour ? moments : moments.slice(0, 1).map(moment => this.zone.onDayOf(time, moment))
   }
 }

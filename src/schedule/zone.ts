@@ -34,8 +34,7 @@ export class Zone {
 
   /**
    * When clocks show this time, in order; two moments where they were set back. A time that is left out where they are
-   * set forward is where it would have been had they not been: 02:30 becomes 03:30. Where that would be the next day
-   * (23:30, and clocks are set forward to midnight), it is the last minute of its own.
+   * set forward is where it would have been had they not been: 02:30 becomes 03:30.
    */
   momentsOf(time: WallClock): Date[] {
     // Offsets are between -12 and +14 hours, and no two changes are within two days of each other.
@@ -43,14 +42,14 @@ export class Zone {
     const shown = [...new Set([time - before, time - after])]
       .filter(moment => moment + this.#offsetAt(moment) === time)
       .toSorted((a, b) => a - b)
-    return (shown.length > 0 ? shown : [this.#instead(time, before)]).map(moment => new Date(moment))
+    return (shown.length > 0 ? shown : [time - before]).map(moment => new Date(moment))
   }
 
-  #instead(leftOut: WallClock, offsetBefore: number): number {
-    const moment = leftOut - offsetBefore
-    const shown = moment + this.#offsetAt(moment)
+  /** The moment, or where that is on the day after that of the time, the last minute before midnight. */
+  onDayOf(time: WallClock, moment: Date): Date {
+    const shown = this.wallClockAt(moment)
     const midnight = shown - (shown % day)
-    return midnight > leftOut ? midnight - this.#offsetAt(moment) - minute : moment
+    return midnight > time ? new Date(moment.getTime() - (shown - midnight) - minute) : moment
   }
 
   #offsetAt(moment: number): number {

@@ -150,6 +150,17 @@ describe('every hour', () => {
   })
 })
 
+test.each(['0 * * * *', '0 */1 * * *', '0 0-23 * * *'])(
+  '%s is no more often where an hour is left out before midnight',
+  expression => {
+    expect(following(expression, 'America/Nuuk', '2026-03-28T23:30Z', 3)).toEqual([
+      '03-28 22:00 00:00Z',
+      '03-29 00:00 01:00Z',
+      '03-29 01:00 02:00Z',
+    ])
+  },
+)
+
 describe('an expression', () => {
   test.each([
     ['0 5 * * 0', '2026-11-28T12:00Z', ['11-29 05:00 05:00Z', '12-06 05:00 05:00Z']],
