@@ -26,7 +26,7 @@ const leastOutput = 64
 /** Powers of two: a frame may ask for a window of 2 MiB, or of one chunk where that is larger, and for no more memory. */
 const leastWindow = 21
 
-/** The frame of one chunk, in a buffer that nothing else is in. Runs on Node's thread pool. */
+/** The frame of one chunk, which nothing else holds. Runs on Node's thread pool. */
 export function compress(plain: Uint8Array): Promise<Buffer<ArrayBuffer>> {
   const options: ZstdOptions = {
     // All of it in one go; what is not written to costs no memory.

@@ -102,8 +102,8 @@ export class ChunkedFile {
   }
 
   /**
-   * Reads these chunks again, compresses them and gives each one away to `store`, several at once. Rejects with `busy` when
-   * one is not what it was, and then nothing of this may be relied on.
+   * Reads these chunks again, compresses them and gives each one away to `store`, several at once. Rejects with `busy`
+   * when one is not what it was, and then nothing of this may be relied on.
    */
   async store(
     chunks: Iterable<readonly [sha256: string, position: number]>,

@@ -4,7 +4,7 @@
  * `cron` reads the expression and finds the times that fit it; which moments these are is decided here, so that a change
  * to or from daylight-saving time neither leaves a day out nor counts one twice: a time that clocks leave out is due as
  * long after midnight as ever, but before the next; a time that they show twice is due the first time. Only where the
- * expression says every hour (`*`) is it every hour that passes.
+ * expression says every hour (`*`, or what comes to the same) is it every hour that passes.
  */
 import { CronTime } from 'cron'
 import { messageOf } from '../errors.ts'

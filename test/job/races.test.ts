@@ -9,6 +9,7 @@ import { newPlace, type Workplace } from '../support/workplace.ts'
 
 const first = '-- migrate:up\nCREATE TABLE a (x);\nINSERT INTO a VALUES (1);\n-- migrate:down\nDROP TABLE a;\n'
 const second = '-- migrate:up\nCREATE TABLE b (x);\n-- migrate:down\nDROP TABLE b;\n'
+
 async function placeAtFirst(): Promise<Workplace> {
   const place = newPlace()
   place.migration('v1', first)
