@@ -14,7 +14,9 @@ const wanted = createHash('sha256')
   .digest('hex')
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-  console.log('Installing the dependencies (npm ci)')
+  console.log('Installing the dependencies (npm ci) …')
+  const start = performance.now()
   execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' })
   writeFileSync(stamp, wanted)
+  console.log(`Installing the dependencies (npm ci): done (${((performance.now() - start) / 1000).toFixed(1)} s)`)
 }

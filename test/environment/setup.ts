@@ -6,11 +6,12 @@ import type { TestProject } from 'vitest/node'
 import { build } from '../../scripts/build.ts'
 import { goProgram } from './go-programs.ts'
 import { ensurePrograms } from './programs.ts'
+import { step } from './say.ts'
 import { startService } from './service.ts'
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   await ensurePrograms()
-  await build()
+  await step('Building dist/', build)
   // Built once on a machine, in minutes: no test's time-out is for that.
   for (const name of ['versitygw', 'minio'] as const) await goProgram(name)
   const service = await startService()
