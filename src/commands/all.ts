@@ -4,7 +4,6 @@ import { backups } from './backups.ts'
 import type { Command } from './command.ts'
 import { drill } from './drill.ts'
 import { history } from './history.ts'
-
 import { lint } from './lint.ts'
 import { newCommand } from './new.ts'
 import { pin, unpin } from './pin.ts'
@@ -15,6 +14,7 @@ import { rollback } from './rollback.ts'
 import { run } from './run.ts'
 import { schedule } from './schedule.ts'
 import { schema } from './schema.ts'
+import { serve } from './serve.ts'
 import { status } from './status.ts'
 import { validate } from './validate.ts'
 import { verify } from './verify.ts'
@@ -37,6 +37,7 @@ export const commands: readonly Command[] = [
   unpin,
   restore,
   schedule,
+  serve,
   lint,
   schema,
   newCommand,

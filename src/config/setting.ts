@@ -24,6 +24,13 @@ const accessors = {
       throw new Error(`"${value}" is no time zone: write its name in the IANA list, such as Europe/Berlin`)
     }
   },
+  asListen: (value: string) => {
+    const [, address, name, port] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(value) ?? []
+    const host = address ?? name
+    if (host === undefined || Number(port) > 65_535)
+      throw new Error(`"${value}" is not HOST:PORT, such as 127.0.0.1:9375, 0.0.0.0:9375 or [::]:9375`)
+    return { host, port: Number(port) }
+  },
   asGlobs: (value: string) => list(value),
   asEncryption: (value: string) => {
     const kmsKey = /^aws:kms:(.+)$/.exec(value)?.[1]

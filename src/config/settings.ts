@@ -219,6 +219,13 @@ export const settings = {
     help: 'where schedule says how it is, for a health check',
     read: optional,
   }),
+  listen: declare({
+    flags: '--listen <host:port>',
+    env: 'LOCKKEEPER_LISTEN',
+    help: 'where serve answers; 0.0.0.0 or [::] as the host for everybody who can reach this machine or pod',
+    fallback: '127.0.0.1:9375',
+    read: variable => variable.required().asListen(),
+  }),
   logFormat: declare({
     flags: '--log-format <json|pretty>',
     env: 'LOCKKEEPER_LOG_FORMAT',

@@ -13,6 +13,7 @@ export type Step =
   | 'verify'
   | 'prune'
   | 'schedule'
+  | 'serve'
   | 'done'
 
 export type JobEvent =

@@ -89,6 +89,11 @@ export async function status(options: Asked): Promise<Status> {
   }
 }
 
+/** It is at the level of these migrations, and there is nothing that a deploy would refuse. */
+export function isReady({ pending, problem, state }: Status): boolean {
+  return state === 'managed' && pending.length === 0 && problem === null
+}
+
 export interface PlannedMigration {
   readonly version: string
   readonly description: string

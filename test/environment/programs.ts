@@ -9,6 +9,7 @@ const packages: Readonly<Record<string, string>> = {
   python3: 'python3',
   sqlite3: 'sqlite3',
   zstd: 'zstd',
+  jq: 'jq',
   sha256sum: 'coreutils',
   strace: 'strace',
   openssl: 'openssl',

@@ -21,8 +21,8 @@ export interface Ran {
 
 export interface Running {
   readonly process: ChildProcess
-  /** Resolves when the text has been written to either output. */
-  shows(text: string): Promise<void>
+  /** Resolves when the text has been written to either output, with all that has been. */
+  shows(text: string): Promise<string>
   readonly done: Promise<Ran>
 }
 
@@ -61,6 +61,7 @@ export function start(args: readonly string[], { env = {}, cwd, ownGroup = false
         throw new Error(`it ended and never wrote ${JSON.stringify(wanted)}, but:\n${text.output}`)
       await once(child, 'shown')
     }
+    return text.output
   }
   return { process: child, shows, done }
 }

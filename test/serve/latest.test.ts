@@ -1,0 +1,40 @@
+/** However often somebody asks, what costs something is got once, and given again for a while. */
+import { expect, test } from 'vitest'
+import { Latest } from '../../src/serve/latest.ts'
+
+const forever = 1e9
+
+test('whoever asks while it is being got waits for the same value', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  let asked = 0
+  const latest = new Latest(() => {
+    asked++
+    return promise
+  }, 0)
+  const answers = [latest.get(), latest.get(), latest.get()]
+  resolve('the value')
+  expect(await Promise.all(answers)).toEqual(['the value', 'the value', 'the value'])
+  expect(asked).toBe(1)
+})
+
+test('it is given again for a while, and then got anew', async () => {
+  let asked = 0
+  const kept = new Latest(async () => ++asked, forever)
+  expect([await kept.get(), await kept.get()]).toEqual([1, 1])
+  const fleeting = new Latest(async () => ++asked, 0)
+  expect([await fleeting.get(), await fleeting.get()]).toEqual([2, 3])
+})
+
+test('that it cannot be had is given again as well, and is not for ever', async () => {
+  let asked = 0
+  const get = async () => {
+    asked++
+    throw new Error(`refused ${asked}`)
+  }
+  const kept = new Latest(get, forever)
+  await expect(kept.get()).rejects.toThrow('refused 1')
+  await expect(kept.get()).rejects.toThrow('refused 1')
+  const fleeting = new Latest(get, 0)
+  await expect(fleeting.get()).rejects.toThrow('refused 2')
+  await expect(fleeting.get()).rejects.toThrow('refused 3')
+})
