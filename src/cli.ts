@@ -7,6 +7,7 @@
 import './signals.ts'
 
 import { fstatSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { type Given, jsonFlag, plainArguments, settingsOf } from './commands/arguments.ts'
 import type { Command, Outcome } from './commands/command.ts'
 import { run } from './commands/run.ts'
@@ -43,11 +44,23 @@ const redact = redactor(secretsOf(process.env))
 const stdout = directOutput(1, () => process.stdout)
 const stderr = directOutput(2, () => process.stderr)
 
+giveHome()
+
 // Node's own notices are no message of ours, and a person reads standard error.
 process.removeAllListeners('warning')
 
 const plain = plainArguments(args, quick)
 void (plain === undefined ? understand() : execute(plain))
+
+/** The AWS SDK asks where home is, and a user whom the system does not know has none. */
+function giveHome(): void {
+  if (process.env['HOME']) return
+  try {
+    homedir()
+  } catch {
+    process.env['HOME'] = '/'
+  }
+}
 
 /** Everything that commander is for. */
 async function understand(): Promise<void> {

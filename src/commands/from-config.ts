@@ -15,6 +15,7 @@ const s3Settings = [
   's3Sse',
   's3StorageClass',
   's3Tags',
+  's3Timeout',
   'caBundle',
   'httpsProxy',
   'httpProxy',
@@ -63,12 +64,13 @@ export function repositoryFrom(config: Config<(typeof repositorySettings)[number
 
 /** Region, endpoint and credentials are the AWS SDK's own variables. */
 function s3Options(config: Config<(typeof s3Settings)[number]>): S3Options {
-  const { caBundle, httpProxy, httpsProxy, noProxy, s3PathStyle, s3Sse, s3StorageClass, s3Tags } = config
+  const { caBundle, httpProxy, httpsProxy, noProxy, s3PathStyle, s3Sse, s3StorageClass, s3Tags, s3Timeout } = config
   return {
     pathStyle: s3PathStyle,
     encryption: s3Sse,
     storageClass: s3StorageClass,
     tags: s3Tags,
+    timeouts: { operation: s3Timeout },
     caBundle,
     proxy: { https: httpsProxy, http: httpProxy, none: noProxy },
   }

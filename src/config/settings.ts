@@ -180,6 +180,13 @@ export const settings = {
     help: 'of every new object: team=payments,app=shop',
     read: variable => variable.asTags(),
   }),
+  s3Timeout: declare({
+    flags: '--s3-timeout <duration>',
+    env: 'LOCKKEEPER_S3_TIMEOUT',
+    help: 'how long one request to S3 may take, with all its attempts',
+    fallback: '10m',
+    read: duration,
+  }),
   caBundle: declare({
     flags: '--ca-bundle <file>',
     env: 'AWS_CA_BUNDLE',

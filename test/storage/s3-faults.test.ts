@@ -203,6 +203,14 @@ describe('with any server behind a bad network', () => {
     await expect(keys(store, '')).rejects.toMatchObject(late)
   })
 
+  it('an answer that comes too slowly is not waited for to its end, but asked for again', async () => {
+    const { store, direct, proxy } = await stores('versitygw', { timeouts: { request: 500 } })
+    proxy.fault(/^PUT/, { trickle: 1 }, 2)
+    expect(await store.putIfAbsent('a', bytes('a'))).toBe('stored')
+    expect(await text(direct, 'a')).toBe('a')
+    expect(proxy.requests.filter(head => /^PUT .*\/a[ ?]/.test(head)).length).toBeGreaterThanOrEqual(3)
+  })
+
   it('a reader that takes its time does not lose the connection for good', async () => {
     const { store, direct } = await stores('versitygw', { timeouts: { idle: 300 } })
     const body = randomBytes(8_000_000)
@@ -244,6 +252,7 @@ describe('with any server behind a bad network', () => {
     const { store, proxy } = await stores('versitygw', { concurrency: 3 })
     const before = proxy.connections
     await Promise.all(Array.from({ length: 60 }, (_, i) => store.putIfAbsent(`${i}`, bytes('x'))))
+    expect(proxy.connections - before).toBeLessThanOrEqual(3)
     await Promise.all(Array.from({ length: 30 }, (_, i) => text(store, `${i}`)))
     expect(proxy.requests.length).toBeGreaterThan(90)
     expect(proxy.connections - before).toBeLessThanOrEqual(10)

@@ -1,10 +1,7 @@
 /** The settings of the S3 store: what they do on the wire and against real servers. */
 
-import { execFile, execFileSync } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import http from 'node:http'
-import { type AddressInfo, connect as connectTo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -18,6 +15,7 @@ import { bytes, keys, text } from './contents.ts'
 import { faultyProxy } from './faulty-proxy.ts'
 import { freshFolder, scratch } from './machine.ts'
 import { credentials, freePort, type S3Server, startS3Server } from './s3-servers.ts'
+import { certificates, connectProxy, listening } from './surroundings.ts'
 
 const program = fileURLToPath(new URL('./s3-process.ts', import.meta.url))
 
@@ -193,27 +191,43 @@ describe('the AWS SDK finds by itself', () => {
   })
 
   it('the role of a service account in Kubernetes (web identity)', async () => {
-    const home = await freshFolder()
-    await writeFile(join(home, 'token'), 'the-token-of-the-service-account')
     const asked: string[] = []
-    const sts = await listening((request, response) => {
-      request.setEncoding('utf8').on('data', data => asked.push(data))
-      request.on('end', () => {
-        response.setHeader('Content-Type', 'text/xml')
-        response.end(
-          `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>${credentials.accessKeyId}</AccessKeyId><SecretAccessKey>${credentials.secretAccessKey}</SecretAccessKey><Expiration>${new Date(Date.now() + 3_600_000).toISOString()}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
-        )
-      })
-    })
-    const env = {
-      AWS_ENDPOINT_URL_S3: server.endpoint,
-      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts}`,
-      AWS_REGION: 'us-east-1',
-      AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/backups',
-      AWS_WEB_IDENTITY_TOKEN_FILE: join(home, 'token'),
-    }
-    expect(await stored(`s3://${bucket}/web-identity`, env)).toBe('stored')
-    expect(asked.join('')).toContain('the-token-of-the-service-account')
+    expect(await stored(`s3://${bucket}/web-identity`, await role(asked, 200, granted()))).toBe('stored')
+    expect(asked).toEqual([expect.stringContaining('the-token-of-the-service-account')])
+  })
+
+  it.each([
+    ['refuses the role', 403, 'AccessDenied', /the role for the credentials is not given/],
+    ['does not accept the token', 400, 'InvalidIdentityToken', /the token of the service account is not accepted/],
+    ['has a problem', 500, 'InternalFailure', /the service that gives credentials has a problem/],
+  ] as const)('STS %s: that is not said of the object store', async (_, status, code, message) => {
+    const asked: string[] = []
+    const refusal = `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Code>${code}</Code><Message>No.</Message></Error></ErrorResponse>`
+    await expect(stored(`s3://${bucket}/x`, await role(asked, status, refusal), { attempts: 2 })).rejects.toThrow(
+      message,
+    )
+    if (status < 500) expect(asked).toHaveLength(1)
+  })
+
+  it('STS that nobody reaches, and a token that is not there: neither is said of the object store', async () => {
+    const env = await role([], 200, granted())
+    const away = { ...env, AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${await freePort()}` }
+    await expect(stored(`s3://${bucket}/x`, away, { attempts: 2 })).rejects.toThrow(
+      /gives credentials cannot be reached: .*ECONNREFUSED/,
+    )
+    const without = { ...env, AWS_WEB_IDENTITY_TOKEN_FILE: '/nonexistent/token' }
+    await expect(stored(`s3://${bucket}/x`, without)).rejects.toThrow(
+      /token for the credentials cannot be read: ENOENT/,
+    )
+  })
+
+  it('a program that gives no credentials: the error does not repeat its arguments, and says that it needs a shell', async () => {
+    const home = await freshFolder()
+    await writeFile(join(home, 'config'), `[profile p]\ncredential_process = false the-secret-in-its-arguments`)
+    const env = { AWS_PROFILE: 'p', AWS_CONFIG_FILE: join(home, 'config'), AWS_REGION: 'us-east-1' }
+    const failure: Error = await stored(`s3://${bucket}/x`, env).catch(error => error)
+    expect(failure.message).toMatch(/there are no credentials[\s\S]*credential_process needs a shell/)
+    expect(failure.message).not.toContain('the-secret')
   })
 
   it('nothing: then the region or the credentials are missing', async () => {
@@ -347,13 +361,14 @@ describe('TLS and proxies', () => {
     expect(`${error.stack}${error.cause.stack}`).not.toContain('hunter2')
   })
 
-  it('a proxy that is no address is refused', async () => {
-    const error = await s3Store('s3://bucket', { ...secure.options, proxy: { https: 'user:hunter2@host' } }).catch(
-      error => error,
-    )
-    expect(error).toMatchObject({ code: 'config', hint: expect.stringContaining('HTTPS_PROXY') })
-    expect(error.message).not.toContain('hunter2')
-  })
+  it.each(['user:hunter2@host', 'http://user:hunter2%off@host'])(
+    'a proxy that is no address is refused: %s',
+    async https => {
+      const error = await s3Store('s3://bucket', { ...secure.options, proxy: { https } }).catch(error => error)
+      expect(error).toMatchObject({ code: 'config', hint: expect.stringContaining('HTTPS_PROXY') })
+      expect(error.message).not.toContain('hunter2')
+    },
+  )
 })
 
 const anyone = { credentials: { accessKeyId: 'anyone', secretAccessKey: 'the-secret-of-anyone' } }
@@ -365,92 +380,36 @@ async function proxied() {
   return { store, proxy }
 }
 
+/** The environment of a role whose STS answers this, and notes what it was asked. */
+async function role(asked: string[], status: number, answer: string): Promise<Record<string, string>> {
+  const home = await freshFolder()
+  await writeFile(join(home, 'token'), 'the-token-of-the-service-account')
+  const sts = await listening((request, response) => {
+    request.setEncoding('utf8').on('data', data => asked.push(data))
+    request.on('end', () => response.writeHead(status, { 'Content-Type': 'text/xml' }).end(answer))
+  })
+  return {
+    AWS_ENDPOINT_URL_S3: server.endpoint,
+    AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts}`,
+    AWS_REGION: 'us-east-1',
+    AWS_ROLE_ARN: 'arn:aws:iam::123456789012:role/backups',
+    AWS_WEB_IDENTITY_TOKEN_FILE: join(home, 'token'),
+  }
+}
+
+function granted(): string {
+  const { accessKeyId, secretAccessKey } = credentials
+  const expiration = new Date(Date.now() + 3_600_000).toISOString()
+  return `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>${accessKeyId}</AccessKeyId><SecretAccessKey>${secretAccessKey}</SecretAccessKey><Expiration>${expiration}</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`
+}
+
 /** What a process with only these variables is answered when it stores an object. */
-async function stored(where: string, env: Record<string, string>): Promise<string> {
+async function stored(where: string, env: Record<string, string>, options: S3Options = {}): Promise<string> {
   const nowhere = { AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nonexistent', PATH: process.env['PATH'] }
-  const { stdout } = await promisify(execFile)(process.execPath, [program, where, '{}'], {
+  const { stdout } = await promisify(execFile)(process.execPath, [program, where, JSON.stringify(options)], {
     env: { ...nowhere, ...env },
   })
   return JSON.parse(stdout).answer
-}
-
-async function listening(handler: http.RequestListener): Promise<number> {
-  const server = http.createServer(handler).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return (server.address() as AddressInfo).port
-}
-
-/** A proxy as companies have it: CONNECT, with user and password if given. */
-async function connectProxy(login?: string): Promise<{ port: number; asked: string[] }> {
-  const asked: string[] = []
-  const server = http.createServer()
-  const sockets = new Set<{ destroy(): unknown }>()
-  server.on('connect', (request, client) => {
-    sockets.add(client)
-    const given = Buffer.from(`${request.headers['proxy-authorization']}`.replace('Basic ', ''), 'base64').toString()
-    if (login !== undefined && given !== login) {
-      client.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n')
-      return
-    }
-    asked.push(request.url as string)
-    const [host, port] = (request.url as string).split(':')
-    const upstream = connectTo(Number(port), host as string, () => {
-      client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-      client.pipe(upstream).pipe(client)
-    })
-    sockets.add(upstream)
-    for (const socket of [client, upstream]) socket.on('error', () => socket.destroy())
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  return { port: (server.address() as AddressInfo).port, asked }
-}
-
-/** An authority of our own and a certificate for 127.0.0.1 by it. */
-async function certificates(folder: string): Promise<{ ca: string; cert: string; key: string }> {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  openssl(
-    'req',
-    '-x509',
-    ...key,
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=Authority of the tests',
-  )
-  openssl('req', ...key, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=127.0.0.1')
-  await writeFile(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1\n')
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ca.pem',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    'names',
-    '-out',
-    'server.pem',
-  )
-  return { ca: join(folder, 'ca.pem'), cert: join(folder, 'server.pem'), key: join(folder, 'server.key') }
 }
 
 async function opened(where: string, options: S3Options): Promise<ObjectStore> {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -116,6 +116,6 @@ export function messagesOf(ran: Ran, step: string): string[] {
 
 const stackTrace = /^\s*at .+:\d+:\d+\)?$|\bat [^\n]*\(?(?:file|node):[^\n]*:\d+:\d+/m
 
-function definedOnly(env: Environment): Record<string, string> {
+export function definedOnly(env: Environment): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

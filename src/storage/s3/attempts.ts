@@ -9,6 +9,8 @@ const longestWait = 10_000
 
 export interface Limits {
   readonly attempts: number
+  /** Milliseconds for one attempt. */
+  readonly request: number
   /** Milliseconds for all attempts and the waits between them. */
   readonly operation: number
 }
@@ -25,6 +27,15 @@ export class OutOfTime extends Error {
   override readonly name = 'OutOfTime'
 }
 
+/** The credentials for a request could not be had, which says nothing about the object store; `cause` is why. */
+export class NoCredentials extends Error {
+  override readonly name = 'NoCredentials'
+
+  constructor(cause: unknown) {
+    super('no credentials', { cause })
+  }
+}
+
 /** Rejects with the last failure, as it was thrown, or with `OutOfTime`. */
 export async function withAttempts<T>(limits: Limits, attempt: (situation: Attempt) => Promise<T>): Promise<T> {
   const controller = new AbortController()
@@ -34,7 +45,7 @@ export async function withAttempts<T>(limits: Limits, attempt: (situation: Attem
     let failure: unknown
     for (let number = 1; ; number++) {
       try {
-        return await attempt({ signal: controller.signal, unsure: failure !== undefined })
+        return await inTime(limits, controller.signal, signal => attempt({ signal, unsure: failure !== undefined }))
       } catch (error) {
         if (controller.signal.aborted) throw outOfTime(limits, failure)
         if (number >= limits.attempts || !mayPass(error)) throw error
@@ -44,6 +55,24 @@ export async function withAttempts<T>(limits: Limits, attempt: (situation: Attem
         })
       }
     }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** One attempt; a server that answers a byte now and then is given up on and asked again. */
+async function inTime<T>(
+  { request }: Limits,
+  whole: AbortSignal,
+  attempt: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), request)
+  try {
+    return await attempt(AbortSignal.any([whole, late.signal]))
+  } catch (error) {
+    if (!late.signal.aborted || whole.aborted) throw error
+    throw Object.assign(new Error(`no whole answer within ${request / 1000} s`), { name: 'TimeoutError' })
   } finally {
     clearTimeout(timer)
   }
@@ -85,6 +114,7 @@ const passingAnswers = new Set([
 
 /** Whether the same request may succeed a little later. */
 export function mayPass(error: unknown): boolean {
+  if (error instanceof NoCredentials) return mayPass(error.cause)
   if (error instanceof LockkeeperError || !(error instanceof Error)) return false
   if (passingAnswers.has(error.name) || passingSystemErrors.has(systemCode(error) ?? '')) return true
   // The SDK has learnt the server's time from the answer.

@@ -4,9 +4,11 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
+import { homedir } from 'node:os'
 import { getCACertificates } from 'node:tls'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { LockkeeperError, messageOf } from '../../errors.ts'
+import { NoCredentials } from './attempts.ts'
 import type { S3Options } from './options.ts'
 
 export interface Connection {
@@ -24,6 +26,7 @@ const usualRegion = 'us-east-1'
 /** Makes the client. Reads the SDK's configuration and the CA bundle, and talks to nobody yet. Rejects with `config`. */
 export async function connect(options: S3Options): Promise<Connection> {
   checkEndpoint(options.endpoint)
+  checkHome()
   const agents = await makeAgents(options)
   const settings: S3ClientConfig = {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
@@ -41,6 +44,8 @@ export async function connect(options: S3Options): Promise<Connection> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     // With `Expect: 100-continue` the SDK would leave our agents, and the proxy with them, aside.
     expectContinueHeader: false,
+    // Or else the SDK prints by itself.
+    logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
   }
   let client = new S3Client(settings)
   const endpoint = options.endpoint ?? (await client.config.serviceConfiguredEndpoint?.())
@@ -50,6 +55,7 @@ export async function connect(options: S3Options): Promise<Connection> {
   const region = await regionOf(client, endpoint)
   client = new S3Client({ ...settings, region, forcePathStyle: pathStyle })
   useContentMd5(client)
+  tellFailedCredentialsApart(client)
   return {
     client,
     region,
@@ -72,6 +78,30 @@ async function regionOf(client: S3Client, endpoint: string | undefined): Promise
       hint: 'Set AWS_REGION to the region of the bucket; for a server of your own set AWS_ENDPOINT_URL_S3 to its address.',
       cause: new Error(messageOf(error)),
     })
+  }
+}
+
+/** The SDK looks for its files there, whether it needs them or not. */
+function checkHome(): void {
+  try {
+    homedir()
+  } catch (error) {
+    throw new LockkeeperError('config', 'this user has no home folder, and the AWS SDK looks for its files there', {
+      hint: 'Set HOME to any folder; it need not exist.',
+      cause: error,
+    })
+  }
+}
+
+/** What fails while credentials are being had would look like an answer of the object store. */
+function tellFailedCredentialsApart(client: S3Client): void {
+  const { credentials } = client.config
+  client.config.credentials = async options => {
+    try {
+      return await credentials(options)
+    } catch (error) {
+      throw new NoCredentials(error)
+    }
   }
 }
 
@@ -101,11 +131,19 @@ async function makeAgents({ caBundle, proxy }: S3Options): Promise<{ httpAgent: 
 }
 
 function checkedProxy(url: string): string {
-  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return url
+  const { protocol = '', username = '', password = '' } = URL.parse(url) ?? {}
   // Not the URL itself: it may contain a password.
-  throw new LockkeeperError('config', 'the proxy for the object store is not an address with http: or https:', {
-    hint: 'Write HTTPS_PROXY as http://host:port.',
-  })
+  const wrong = (why: string) =>
+    new LockkeeperError('config', `the proxy for the object store ${why}`, {
+      hint: 'Write HTTPS_PROXY as http://host:port, or http://user:password@host:port with %25 for a % in the password.',
+    })
+  if (!/^https?:$/.test(protocol)) throw wrong('is not an address with http: or https:')
+  try {
+    decodeURIComponent(username + password)
+  } catch {
+    throw wrong('has a user or a password with a % that does not stand for another character')
+  }
+  return url
 }
 
 async function readBundle(path: string): Promise<string> {

@@ -1,9 +1,10 @@
 /** What went wrong with a bucket, as a sentence for a person. */
 
 import { LockkeeperError, systemCode } from '../../errors.ts'
-import { metadataOf, OutOfTime, statusOf } from './attempts.ts'
+import { metadataOf, NoCredentials, OutOfTime, statusOf } from './attempts.ts'
 import { explainAnswer } from './explain-answer.ts'
 import { explainConnection } from './explain-connection.ts'
+import { explainCredentials } from './explain-credentials.ts'
 import { type Circumstances, type Explanation, redact, safe, slowHint, statusDetails, summary } from './summary.ts'
 
 /**
@@ -13,13 +14,14 @@ import { type Circumstances, type Explanation, redact, safe, slowHint, statusDet
 export function explainS3Error(error: unknown, at: Circumstances): unknown {
   if (error instanceof LockkeeperError || isBug(error)) return error
   const { code, what, hint } = error instanceof OutOfTime ? outOfTime(error, at) : explain(error, at)
-  const cause = safe(error instanceof OutOfTime ? error.cause : error, at)
+  const cause = safe(error instanceof OutOfTime || error instanceof NoCredentials ? error.cause : error, at)
   const details = { url: at.url, permission: at.permission, ...statusDetails(error) }
   const message = redact(`cannot ${at.doing} in ${at.url}: ${what}`, at)
   return new LockkeeperError(code, message, { hint: redact(hint, at), cause, details })
 }
 
 function explain(error: unknown, at: Circumstances): Explanation {
+  if (error instanceof NoCredentials) return explainCredentials(error.cause, at)
   return (
     explainAnswer(error, at) ??
     explainConnection(error, at) ?? {
@@ -31,6 +33,7 @@ function explain(error: unknown, at: Circumstances): Explanation {
 }
 
 function outOfTime(error: OutOfTime, at: Circumstances): Explanation {
+  if (error.cause instanceof NoCredentials) return explainCredentials(error.cause.cause, at)
   const last = error.cause === undefined ? '' : `; the last failure: ${summary(error.cause, at)}`
   return { code: 'storage', what: `${error.message}${last}`, hint: slowHint }
 }

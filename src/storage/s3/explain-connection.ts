@@ -5,7 +5,7 @@ import { type Circumstances, type Explanation, slowHint, summary } from './summa
 
 /** Undefined for anything else. */
 export function explainConnection(error: unknown, at: Circumstances): Explanation | undefined {
-  return explainTls(error, at) ?? explainNetwork(error, at) ?? explainCredentials(error, at)
+  return explainTls(error, at) ?? explainNetwork(error, at)
 }
 
 const tlsCodes =
@@ -64,6 +64,19 @@ function explainNetwork(error: unknown, at: Circumstances): Explanation | undefi
     case 'ENETUNREACH':
     case 'ENETDOWN':
       return storage(`no way to the object store: ${summary(error, at)}`, 'Check the network and its policies.')
+    case 'EACCES':
+    case 'EPERM':
+      return storage(
+        `this machine does not let the connection out: ${summary(error, at)}`,
+        'Check its firewall, and the network policies of the pod.',
+      )
+    case 'EMFILE':
+    case 'ENFILE':
+      return {
+        code: 'io',
+        what: `too many files are open here: ${summary(error, at)}`,
+        hint: 'Raise the limit of open files (ulimit -n), and run the same command again.',
+      }
     case 'ERR_PROXY_TUNNEL':
     case 'ERR_PROXY_INVALID_CONFIG':
       return storage(
@@ -80,16 +93,4 @@ function explainNetwork(error: unknown, at: Circumstances): Explanation | undefi
     return storage(`${at.place} did not answer in time: ${summary(error, at)}`, slowHint)
   }
   return undefined
-}
-
-/** What failed before anything was sent. */
-function explainCredentials(error: unknown, at: Circumstances): Explanation | undefined {
-  const name = error instanceof Error ? error.name : ''
-  if (name !== 'CredentialsProviderError' && name !== 'TokenProviderError' && !/credential/i.test(name))
-    return undefined
-  return {
-    code: 'config',
-    what: `there are no credentials for the object store: ${summary(error, at)}`,
-    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the service account of the pod a role (IRSA, Pod Identity).',
-  }
 }

@@ -31,11 +31,15 @@ export interface S3Options {
   readonly concurrency?: number | undefined
   /** How often a request is made before a failure that may pass is taken for one. Default 8, about 20 s. */
   readonly attempts?: number | undefined
-  /** In milliseconds: until there is a connection (5,000), without a byte either way (30,000), for one request with all its attempts (600,000). */
+  /**
+   * In milliseconds: until there is a connection (5,000), without a byte either way (30,000), for one attempt at a request
+   * (120,000), for one request with all its attempts (600,000).
+   */
   readonly timeouts?:
     | {
         readonly connect?: number | undefined
         readonly idle?: number | undefined
+        readonly request?: number | undefined
         readonly operation?: number | undefined
       }
     | undefined

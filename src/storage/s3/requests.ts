@@ -2,7 +2,7 @@
 
 import type { S3Client } from '@aws-sdk/client-s3'
 import { limit } from '../limit.ts'
-import { type Attempt, type Limits, statusOf, withAttempts } from './attempts.ts'
+import { type Attempt, type Limits, NoCredentials, statusOf, withAttempts } from './attempts.ts'
 import type { Connection } from './client.ts'
 import { explainS3Error } from './errors.ts'
 import type { S3Options } from './options.ts'
@@ -25,7 +25,8 @@ export class Requests {
     this.place = connection.place
     this.bucket = bucket
     this.url = url
-    this.limits = { attempts: options.attempts ?? 8, operation: options.timeouts?.operation ?? 600_000 }
+    const { operation = 600_000, request = 120_000 } = options.timeouts ?? {}
+    this.limits = { attempts: options.attempts ?? 8, request, operation }
     this.#connection = connection
     this.#options = options
     this.#turn = limit(options.concurrency ?? 8)
@@ -45,7 +46,7 @@ export class Requests {
   async explained(error: unknown, [doing, permission]: Purpose): Promise<unknown> {
     const { bucket, url, place } = this
     const { region, pathStyle } = this.#connection
-    const secrets = await this.#secrets(statusOf(error) !== undefined)
+    const secrets = await this.#secrets(!(error instanceof NoCredentials) && statusOf(error) !== undefined)
     return explainS3Error(error, { doing, permission, bucket, url, place, region, pathStyle, secrets })
   }
 
@@ -53,12 +54,13 @@ export class Requests {
     this.#connection.close()
   }
 
-  /** Whatever must not be repeated when a server or a library says it. `known`: a request was signed, so asking costs nothing. */
+  /** Whatever must not be repeated when a server or a library says it. `known`: a request was signed, so the SDK has them. */
   async #secrets(known: boolean): Promise<string[]> {
     const secrets: (string | undefined)[] = []
     const { proxy, credentials } = this.#options
     for (const address of [proxy?.https, proxy?.http]) {
       const password = URL.parse(address ?? '')?.password ?? ''
+      // It can be decoded, or `connect` would have refused it.
       secrets.push(password, decodeURIComponent(password))
     }
     try {
