@@ -1,6 +1,7 @@
 /** Every command, in the order in which help lists them. Loaded where more than the usual command line is wanted. */
 import { backup } from './backup.ts'
 import { backups } from './backups.ts'
+import { baseline } from './baseline.ts'
 import type { Command } from './command.ts'
 import { drill } from './drill.ts'
 import { history } from './history.ts'
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   restore,
   schedule,
   serve,
+  baseline,
   lint,
   schema,
   newCommand,

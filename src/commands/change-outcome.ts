@@ -30,6 +30,7 @@ function restoredLines({ restored }: ChangeResult): string[] {
 function changeSentence({ adopted, from, level, outcome, versions }: ChangeResult): string {
   if (outcome === 'unchanged') return `Nothing to do: the database is at ${level ?? 'no level'}.`
   const taken = adopted.length === 0 ? '' : `Taken over at ${adopted.at(-1)}. `
+  if (adopted.length > 0 && versions.length === 0) return taken.trimEnd()
   const back = versions.filter(({ direction }) => direction === 'down').length
   const applied = versions.length - back
   const done = [

@@ -1,9 +1,10 @@
 /** A database that has tables but no bookkeeping: an ORM made it, or another tool. */
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
-import { findLevel } from '../migrations/adoption.ts'
+import { type Adoptable, findLevel } from '../migrations/adoption.ts'
 import type { Migration } from '../migrations/model.ts'
 import { readSchema } from '../schema/read.ts'
+import type { Listener } from './events.ts'
 import type { DeployOptions } from './options.ts'
 
 /** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
@@ -27,7 +28,13 @@ export async function adoptable(
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
   // What it has beyond them is warned of before the commit, as after any change.
-  const { applied, unseen } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  const found = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  noteAdoption(listener, found)
+  return found.applied
+}
+
+/** Says at which level it is taken over, and what of that nobody can see. */
+export function noteAdoption(listener: Listener, { applied, unseen }: Pick<Adoptable, 'applied' | 'unseen'>): void {
   for (const { version } of unseen)
     listener({
       kind: 'warning',
@@ -35,5 +42,4 @@ export async function adoptable(
       message: `${version} changes rows only, so whether it has run cannot be seen: it is taken as applied`,
     })
   listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}` })
-  return applied
 }

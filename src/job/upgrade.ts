@@ -13,7 +13,7 @@ import { recordTable } from '../migrations/record-table.ts'
 import { adoptable, refuseUnadopted } from './adopt.ts'
 import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
 import type { Change } from './model.ts'
-import type { ChangeResult, DeployOptions } from './options.ts'
+import type { ChangeResult, DeployOptions, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
 import { inBoth, type OwnRows, ReplayedRows } from './own-rows.ts'
 import { planBack } from './rollback.ts'
@@ -112,13 +112,28 @@ function isUnadopted(seen: Look | undefined, { adopt }: DeployOptions): boolean 
 
 /** Under the lock, with something to do. */
 async function migrate(
-  { db, confirm }: Taken,
+  taken: Taken,
   options: DeployOptions,
   migrations: readonly Migration[],
-  { assessment, pending, takeBack, warnings }: Look,
+  seen: Look,
 ): Promise<ChangeResult> {
-  const adopted = assessment.kind === 'unmanaged' ? await adoptable(db, options, migrations) : []
-  const toRun = pending.filter(migration => !adopted.includes(migration))
+  const adopted = seen.assessment.kind === 'unmanaged' ? await adoptable(taken.db, options, migrations) : []
+  const toRun = seen.pending.filter(migration => !adopted.includes(migration))
+  return takeOver(taken, options, migrations, seen, adopted, toRun)
+}
+
+/**
+ * Backs up, records what is taken over, and runs the rest.
+ * @param adopted what the database has already, and no bookkeeping says
+ */
+export async function takeOver(
+  { db, confirm }: Taken,
+  options: MigrationOptions,
+  migrations: readonly Migration[],
+  { assessment, takeBack, warnings }: Look,
+  adopted: readonly Migration[],
+  toRun: readonly Migration[],
+): Promise<ChangeResult> {
   // Of an empty database there is nothing to keep; recording a failed first install must not make it look like a loss.
   const empty = assessment.kind === 'empty'
   if (empty) await refuseDamaged(db, options.database)
@@ -157,7 +172,7 @@ async function* plan(
   applied: readonly Migration[],
   pending: readonly Migration[],
   { bookkeeping }: Assessment,
-  { migrations: folder, signal }: DeployOptions,
+  { migrations: folder, signal }: MigrationOptions,
 ): AsyncGenerator<Change> {
   const checks = loadChecks(folder)
   const rows = new Map(bookkeeping.rows.map(row => [row.version, row]))

@@ -15,11 +15,12 @@ export interface Adoptable {
   readonly extra: readonly Difference[]
 }
 
-/** An object, and the first migration behind a level that makes it. */
-type Later = Map<string, Migration>
+/** By object: the levels at which it is there and was not just before, counted from 1. */
+type Appearances = Map<string, number[]>
 
 /**
- * Finds the level that a schema equals: the highest at which nothing is missing or different.
+ * Finds the level that a schema equals: nothing is missing or different there, as little as possible is there beyond it,
+ * and of several such levels the highest. What is beyond a level may be what a later migration drops.
  * @param ignore names (globs) that count neither as missing nor as extra
  * @throws LockkeeperError `invalid` when it equals none, or when it has parts of a later migration: which ones.
  */
@@ -31,24 +32,23 @@ export async function findLevel(
 ): Promise<Adoptable> {
   let found: Adoptable | undefined
   let nearest: { version: string; differences: readonly Difference[] } | undefined
-  let later: Later = new Map()
   let before: Schema | undefined
-  const applied: Migration[] = []
+  let objects: ReadonlySet<string> = new Set()
+  const appearances: Appearances = new Map()
+  const replayed: Migration[] = []
   const unseen: Migration[] = []
   for await (const { migration, schema: expected } of replayEach(migrations, signal)) {
-    applied.push(migration)
+    replayed.push(migration)
     if (before !== undefined && compareSchemas(before, expected).length === 0) unseen.push(migration)
     before = expected
+    const there = new Set(objectsOf(expected).map(keyOf))
+    for (const key of there)
+      if (!objects.has(key)) appearances.set(key, [...(appearances.get(key) ?? []), replayed.length])
+    objects = there
     const differences = compareSchemas(expected, schema, { ignore })
     const failing = differences.filter(difference => difference.kind !== 'extra')
-    if (failing.length === 0) {
-      found = { applied: [...applied], unseen: [...unseen], extra: differences }
-      later = new Map()
-    } else
-      for (const object of objectsOf(expected)) {
-        const key = keyOf(object)
-        if (!later.has(key)) later.set(key, migration)
-      }
+    if (failing.length === 0 && (found === undefined || differences.length <= found.extra.length))
+      found = { applied: [...replayed], unseen: [...unseen], extra: differences }
     if (nearest === undefined || failing.length < nearest.differences.length)
       nearest = { version: migration.version, differences: failing }
   }
@@ -58,14 +58,15 @@ export async function findLevel(
       `the database has tables but no bookkeeping, and its schema equals no level of the migrations. Nearest is ${nearest?.version ?? 'none'}, but:\n  ${list((nearest?.differences ?? []).map(({ message }) => message))}`,
       { hint: 'Nothing was touched. Bring the schema to a level by hand, then run again with --adopt.' },
     )
-  refuseParts(found, later)
+  refuseParts(found, appearances, replayed)
   return found
 }
 
 /** What a migration that was broken off has left behind; it would fail on that, or run into what is different from its own. */
-function refuseParts({ applied, extra }: Adoptable, later: Later): void {
+function refuseParts({ applied, extra }: Adoptable, appearances: Appearances, migrations: readonly Migration[]): void {
   const parts = extra.flatMap(({ object, name, table }) => {
-    const version = later.get(keyOf({ object, name }))?.version
+    const level = appearances.get(keyOf({ object, name }))?.find(level => level > applied.length)
+    const version = level && migrations[level - 1]?.version
     return version === undefined ? [] : [{ object, name, table, version }]
   })
   if (parts.length === 0) return

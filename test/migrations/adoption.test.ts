@@ -50,6 +50,17 @@ describe('a database that something else made is at a level', () => {
     expect(extra.map(({ name }) => name)).toEqual(['scratch'])
   })
 
+  it('before a migration that drops what is still there', async () => {
+    const dropping = [
+      ...list,
+      migration('v4', { up: 'CREATE TABLE toys(x);' }),
+      migration('v5', { up: 'DROP TABLE toys;' }),
+    ]
+    const { applied, extra } = await levelOf(upTo(3, 'CREATE TABLE toys(x); CREATE TABLE scheduler(x);'), dropping)
+    expect(versionsOf(applied)).toEqual(['v1', 'v2', 'v3', 'v4'])
+    expect(extra.map(({ name }) => name)).toEqual(['scheduler'])
+  })
+
   it('without what is to be ignored', async () => {
     const { applied, extra } = await levelOf(upTo(2, 'CREATE TABLE scheduler(x);'), list, ['sched*'])
     expect([versionsOf(applied), extra]).toEqual([['v1', 'v2'], []])
