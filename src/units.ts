@@ -27,6 +27,11 @@ export function parseMoment(text: string): Date {
   return moment
 }
 
+/** `1 row`, `2 rows`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 /** Bytes for a person: `1.5 MiB`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatBytes, formatDuration, parseDuration } from '../src/units.ts'
+import { counted, formatBytes, formatDuration, parseDuration } from '../src/units.ts'
 
 describe('a duration', () => {
   test.each([
@@ -54,4 +54,8 @@ test.each([
   [5000 * 1024 ** 4, '5000 TiB'],
 ])('%d bytes are %s to a person', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text)
+})
+
+it('one is singular, nothing and all others are plural', () => {
+  expect([0, 1, 2].map(number => counted(number, 'row'))).toEqual(['0 rows', '1 row', '2 rows'])
 })

@@ -1,5 +1,5 @@
 import type { BackupList } from '../job/backups.ts'
-import { formatBytes, formatDuration } from '../units.ts'
+import { counted, formatBytes, formatDuration } from '../units.ts'
 import { command } from './command.ts'
 import { repositorySettings, requiredRepository, retentionFrom, retentionSettings } from './from-config.ts'
 import { table } from './table.ts'
@@ -13,7 +13,7 @@ export const backups = command({
     const { backups } = await import('../job/backups.ts')
     const document = await backups(requiredRepository(config), config.database, retentionFrom(config))
     const { backups: found, problems, repository } = document
-    const sentence = `${found.length} ${found.length === 1 ? 'backup' : 'backups'} in ${repository}.`
+    const sentence = `${counted(found.length, 'backup')} in ${repository}.`
     const lines =
       found.length === 0
         ? []

@@ -1,6 +1,6 @@
 /** How `run` and `rollback` show what they changed. */
 import type { ChangeResult, RowChange } from '../job/options.ts'
-import { formatDuration } from '../units.ts'
+import { counted, formatDuration } from '../units.ts'
 import type { Outcome } from './command.ts'
 
 export function changeOutcome(result: ChangeResult): Outcome {
@@ -34,14 +34,10 @@ function changeSentence({ adopted, from, level, outcome, versions }: ChangeResul
   const back = versions.filter(({ direction }) => direction === 'down').length
   const applied = versions.length - back
   const done = [
-    ...(back === 0 ? [] : [`${counted(back)} rolled back`]),
-    ...(back > 0 && applied === 0 ? [] : [`${counted(applied)} applied`]),
+    ...(back === 0 ? [] : [`${counted(back, 'migration')} rolled back`]),
+    ...(back > 0 && applied === 0 ? [] : [`${counted(applied, 'migration')} applied`]),
   ]
   return `${taken}${done.join(', ')}: the database went from ${from ?? adopted.at(-1) ?? 'nothing'} to ${level ?? 'nothing'}.`
-}
-
-function counted(migrations: number): string {
-  return `${migrations} ${migrations === 1 ? 'migration' : 'migrations'}`
 }
 
 function textOf(result: ChangeResult, sentence: string): string {
@@ -67,8 +63,10 @@ function named(rows: readonly (readonly [string, RowChange])[], adjective: strin
 }
 
 export function describeRows({ before, after }: RowChange): string {
-  if (before === null) return `new, ${after} rows`
-  return after === null ? `${before} rows before, the table is gone` : `${before} rows before, ${after} now`
+  if (before === null) return `new, ${counted(after ?? 0, 'row')}`
+  return after === null
+    ? `${counted(before, 'row')} before, the table is gone`
+    : `${counted(before, 'row')} before, ${after} now`
 }
 
 function shorten(names: readonly string[]): string {

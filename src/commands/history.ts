@@ -1,4 +1,4 @@
-import { formatDuration } from '../units.ts'
+import { counted, formatDuration } from '../units.ts'
 import { command } from './command.ts'
 import { table } from './table.ts'
 
@@ -29,7 +29,7 @@ export const history = command({
         ? []
         : [table(['when', 'what', 'outcome', 'levels', 'took', 'where', 'image', 'backup before'], rows)]
     for (const { error_message, started_at } of errors) lines.push(`\n${started_at.slice(0, 19)}  ${error_message}`)
-    const sentence = `${attempts.length} ${attempts.length === 1 ? 'attempt' : 'attempts'}, ${migrations.length} ${migrations.length === 1 ? 'migration' : 'migrations'} on record.`
+    const sentence = `${counted(attempts.length, 'attempt')}, ${counted(migrations.length, 'migration')} on record.`
     return { sentence, text: [...lines, sentence].join('\n'), document: result, facts: { attempts: attempts.length } }
   },
 })

@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { LockkeeperError } from '../errors.ts'
 import type { LintFinding } from '../lint/finding.ts'
+import { counted } from '../units.ts'
 import { command } from './command.ts'
 import { migrationsFolder } from './from-config.ts'
 
@@ -30,7 +31,7 @@ export const lint = command({
     const { findings, silenced, sound, stoppedAt, versions } = result
     const failures = findings.filter(({ severity }) => severity === 'fail').length
     const sentence = [
-      `${versions.length} ${versions.length === 1 ? 'migration' : 'migrations'}: ${failures} to mend, ${findings.length - failures} to look at`,
+      `${counted(versions.length, 'migration')}: ${failures} to mend, ${findings.length - failures} to look at`,
       silenced.length === 0 ? '' : `, ${silenced.length} silenced`,
       stoppedAt === null ? '.' : `; nothing behind ${stoppedAt} could be looked at.`,
     ].join('')

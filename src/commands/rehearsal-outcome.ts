@@ -1,7 +1,7 @@
 /** How `--dry-run` shows what was rehearsed. */
 import type { RowChange } from '../job/options.ts'
 import type { Rehearsal, SchemaChange, WayBack } from '../job/rehearsal.ts'
-import { formatBytes, formatDuration } from '../units.ts'
+import { counted, formatBytes, formatDuration } from '../units.ts'
 import { changeOutcome, describeRows } from './change-outcome.ts'
 import type { Outcome } from './command.ts'
 
@@ -56,8 +56,8 @@ function wayBackLines({ differences, losses, milliseconds, refusal }: WayBack): 
   return [
     ...losses.map(({ after, before, table }) =>
       after === null
-        ? `  ${table} would lose ${before} rows with the table`
-        : `  ${table} would have ${after} rows, of ${before}`,
+        ? `  ${table} would lose ${counted(before, 'row')} with the table`
+        : `  ${table} would have ${counted(after, 'row')}, of ${before}`,
     ),
     ...(losses.length === 0 ? [] : ['  (which needs --allow-row-loss)']),
     ...differences.map(difference => `  not as before: ${difference}`),

@@ -1,4 +1,5 @@
 import type { SchemaDiff, SideOptions } from '../job/schema.ts'
+import { counted } from '../units.ts'
 import { type Context, command } from './command.ts'
 import { migrationsFolder, repositoryFrom, repositorySettings, temporaryFolder } from './from-config.ts'
 
@@ -28,7 +29,7 @@ export const schema = command({
     const sentence =
       differences.length === 0
         ? `${diff} and ${side} have the same schema.`
-        : `${differences.length} ${differences.length === 1 ? 'difference' : 'differences'} between ${diff} and ${side}.`
+        : `${counted(differences.length, 'difference')} between ${diff} and ${side}.`
     return { sentence, text: textOf(result, sentence), document: result, facts: { differences: differences.length } }
   },
 })

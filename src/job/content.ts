@@ -3,6 +3,7 @@ import type { DatabaseProcess } from '../database/child-process.ts'
 import { quoteName, SqliteError } from '../database/connection.ts'
 import type { Digest } from '../database/native.ts'
 import { ownAuditEntries } from '../migrations/audit.ts'
+import { counted } from '../units.ts'
 
 export interface Content {
   /** The definition of each object, by kind and name: `table orders`. */
@@ -60,7 +61,7 @@ export function differencesOf(before: Content, after: Content): string[] {
     differences.push(
       is.rows === was.rows
         ? `the rows of ${table} have other values`
-        : `${table} has ${is.rows} rows, and had ${was.rows}`,
+        : `${table} has ${counted(is.rows, 'row')}, and had ${was.rows}`,
     )
   }
   return differences

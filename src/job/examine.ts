@@ -7,6 +7,7 @@ import type { Inspection } from '../backup/verify.ts'
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError, messageOf } from '../errors.ts'
 import { inspectCopy } from '../sandbox/inspect.ts'
+import { counted } from '../units.ts'
 import { isDamage } from '../validation/damage.ts'
 import type { Finding } from '../validation/findings.ts'
 import { integrityCheck } from '../validation/integrity.ts'
@@ -98,5 +99,5 @@ function differencesFrom(
 }
 
 function rowsOr(rows: number | undefined, nothing: string): string {
-  return rows === undefined ? nothing : `has ${rows} ${rows === 1 ? 'row' : 'rows'}`
+  return rows === undefined ? nothing : `has ${counted(rows, 'row')}`
 }

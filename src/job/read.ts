@@ -1,6 +1,7 @@
 /** The first step: what there is to go by, read and checked before anything is touched. */
 import { loadMigrations, UnsoundFolder } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
+import { counted } from '../units.ts'
 import { step } from './events.ts'
 import type { MigrationOptions } from './options.ts'
 
@@ -10,8 +11,7 @@ export function readMigrations(options: Asked & Pick<MigrationOptions, 'listener
   const { listener, migrations } = options
   return step(listener, 'read', async () => {
     const value = await migrationsOf(options)
-    const count = value.length === 1 ? '1 migration' : `${value.length} migrations`
-    return { message: `${count} in ${migrations}, up to ${value.at(-1)?.version}`, value }
+    return { message: `${counted(value.length, 'migration')} in ${migrations}, up to ${value.at(-1)?.version}`, value }
   })
 }
 

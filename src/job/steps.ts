@@ -9,6 +9,7 @@ import { type Counters, keepCounters, readCounters } from '../migrations/counter
 import type { FreeRows } from '../migrations/progress.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
 import { composeRenames } from '../migrations/table-changes.ts'
+import { counted } from '../units.ts'
 import { runChecks } from '../validation/application-checks.ts'
 import { checkDrift } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
@@ -130,7 +131,7 @@ export async function validate(
   context.listener({
     kind: 'step',
     step: 'validate',
-    message: `${expected === undefined ? 'schema not known to this image' : 'schema as the migrations describe it'}; ${touched.length} touched tables sound`,
+    message: `${expected === undefined ? 'schema not known to this image' : 'schema as the migrations describe it'}; ${counted(touched.length, 'touched table')} sound`,
     milliseconds: performance.now() - start,
   })
   return { warnings: [...flaws, ...unresolved, ...drift.findings, ...checked], drifted: drift.drifted }

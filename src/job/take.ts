@@ -3,6 +3,7 @@ import type { DatabaseProcess } from '../database/child-process.ts'
 import { openExclusive } from '../database/exclusive.ts'
 import { fileIdentity, inspectFile } from '../database/location.ts'
 import { LockkeeperError } from '../errors.ts'
+import { counted } from '../units.ts'
 import { step } from './events.ts'
 import type { DeployOptions, JobOptions } from './options.ts'
 import { requireRoomForChange } from './room.ts'
@@ -29,7 +30,7 @@ export async function refuseLostVolume(
     if (found === undefined) return
     throw new LockkeeperError(
       'missing',
-      `the database ${database} is ${what}, but ${repository.store.url} has ${found.count} ${found.count === 1 ? 'backup' : 'backups'} of it, the newest ${found.newest}`,
+      `the database ${database} is ${what}, but ${repository.store.url} has ${counted(found.count, 'backup')} of it, the newest ${found.newest}`,
       {
         hint: 'Is this the right volume? If so, lockkeeper restore --latest brings the newest good backup back. To begin with an empty database all the same: --first-install.',
         details: { database, repository: repository.store.url, newest: found.newest },

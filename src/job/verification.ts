@@ -5,6 +5,7 @@ import type { Progress } from '../backup/progress.ts'
 import type { Repository } from '../backup/repository.ts'
 import type { Inspection, VerifyReport } from '../backup/verify.ts'
 import type { LockkeeperError } from '../errors.ts'
+import { counted } from '../units.ts'
 import { type Examined, examineCopy, judge } from './examine.ts'
 import type { JobOptions } from './options.ts'
 import { originOf } from './save.ts'
@@ -105,7 +106,7 @@ export function surroundings({ actor, listener, signal }: Pick<JobOptions, 'acto
 /** One line. */
 export function toldOf({ check: { backup, how, problems, result }, fetched, recorded }: VerifyReport): string {
   if (recorded === undefined) return `${backup} is as it was backed up: ${problems.at(-1)}`
-  const chunks = `${fetched} ${fetched === 1 ? 'chunk' : 'chunks'} fetched`
+  const chunks = `${counted(fetched, 'chunk')} fetched`
   return result === 'good' ? `${backup} is good: ${chunks}, ${how}` : `${backup} is bad: ${problems[0]}`
 }
 

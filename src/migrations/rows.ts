@@ -1,6 +1,7 @@
 /** The row guard: no table that was there ends with fewer rows unless the migration says that this is meant. */
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
 import { fold } from '../schema/model.ts'
+import { counted } from '../units.ts'
 
 /** Rows by table name. */
 export type RowCounts = ReadonlyMap<string, number>
@@ -121,6 +122,6 @@ export function lostRows(
 }
 
 export function describeLoss({ table, before, after }: RowLoss): string {
-  const had = `${table} had ${before} ${before === 1 ? 'row' : 'rows'}`
+  const had = `${table} had ${counted(before, 'row')}`
   return after === undefined ? `${had} and is gone` : `${had} and would have ${after}`
 }

@@ -8,6 +8,7 @@
  */
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
 import { fold } from '../schema/model.ts'
+import { counted } from '../units.ts'
 import type { Finding } from './findings.ts'
 import { describeRows, keyColumnsOf } from './row-keys.ts'
 
@@ -73,7 +74,7 @@ export function violationFinding({ key, rows, sample, unchecked }: Violation, se
       message: `the foreign key of ${child} by ${columns} to ${parent} could not be checked: ${unchecked}`,
     }
   const which = sample === '' ? '' : `: ${sample}`
-  const message = `${rows} ${rows === 1 ? 'row' : 'rows'} of ${child} refer by ${columns} to a row of ${parent} that is not there${which}`
+  const message = `${counted(rows, 'row')} of ${child} refer by ${columns} to a row of ${parent} that is not there${which}`
   return { part: 'constraints', severity, message }
 }
 

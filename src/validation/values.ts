@@ -1,6 +1,7 @@
 /** Checks the values in all tables, each of which is read once. */
 import { type Connection, quoteName, SqliteError } from '../database/connection.ts'
 import type { Schema, Table } from '../schema/model.ts'
+import { counted } from '../units.ts'
 import { type Finding, isOfTheApplication } from './findings.ts'
 import { describeRows } from './row-keys.ts'
 import { constraintRules, typeRules, type ValueRule } from './value-rules.ts'
@@ -40,7 +41,7 @@ async function checkRules(connection: Connection, table: Table, rules: readonly 
     const rows = row?.[`c${at}`] ?? 0
     if (rows === 0) continue
     const sample = await describeRows(connection, table.name, `${from} WHERE ${broken}`)
-    const message = `${rows} ${rows === 1 ? 'row' : 'rows'} of ${table.name} ${says}: ${sample}`
+    const message = `${counted(rows, 'row')} of ${table.name} ${says}: ${sample}`
     findings.push({ part, severity, message })
   }
   return findings
