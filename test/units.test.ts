@@ -56,6 +56,6 @@ test.each([
   expect(formatBytes(bytes)).toBe(text)
 })
 
-it('one is singular, nothing and all others are plural', () => {
+test('one is singular, nothing and all others are plural', () => {
   expect([0, 1, 2].map(number => counted(number, 'row'))).toEqual(['0 rows', '1 row', '2 rows'])
 })
