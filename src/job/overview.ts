@@ -25,28 +25,37 @@ export interface TierOverview {
 }
 
 /**
+ * Where there is no repository yet there are no backups.
  * @param database its path; it need not be there, its name tells whether the repository is its own
- * @throws LockkeeperError `missing` when there is no repository yet, `storage`, `denied`, `config`
+ * @throws LockkeeperError `storage`, `denied`, `config`
  */
-export function overview(settings: RepositorySettings, database: string): Promise<Overview> {
-  return withRepository(settings, database, { create: false }, async repository => {
-    const { backups } = await listNames(repository)
-    const { checks } = await listChecks(repository.store)
-    const good = [...checks.values()].flat().filter(({ result }) => result === 'good')
-    const newestCheck = (kind: 'verification' | 'drill') =>
-      latest(good.flatMap(check => (check.kind === kind ? [check.time] : [])))
-    const read = readOnce(repository)
-    const ofTier = async (tier: Tier): Promise<[Tier, TierOverview]> => {
-      const own = backups.filter(({ name }) => name.tiers.includes(tier))
-      return [tier, { backups: own.length, newest: await newestGood(own, tier, read) }]
-    }
-    return {
-      repository: repository.store.url,
-      tiers: Object.fromEntries(await Promise.all(tiers.map(ofTier))) as Overview['tiers'],
-      bad: backups.filter(({ checked }) => checked === 'bad').length,
-      checked: { verification: newestCheck('verification'), drill: newestCheck('drill') },
-    }
-  })
+export async function overview(settings: RepositorySettings, database: string): Promise<Overview> {
+  try {
+    return await withRepository(settings, database, { create: false }, overviewOf)
+  } catch (error) {
+    if (!(error instanceof LockkeeperError && error.code === 'missing')) throw error
+    const nothing = Object.fromEntries(tiers.map(tier => [tier, { backups: 0, newest: null }])) as Overview['tiers']
+    return { repository: settings.url, tiers: nothing, bad: 0, checked: { verification: null, drill: null } }
+  }
+}
+
+async function overviewOf(repository: Repository): Promise<Overview> {
+  const { backups } = await listNames(repository)
+  const { checks } = await listChecks(repository.store)
+  const good = [...checks.values()].flat().filter(({ result }) => result === 'good')
+  const newestCheck = (kind: 'verification' | 'drill') =>
+    latest(good.flatMap(check => (check.kind === kind ? [check.time] : [])))
+  const read = readOnce(repository)
+  const ofTier = async (tier: Tier): Promise<[Tier, TierOverview]> => {
+    const own = backups.filter(({ name }) => name.tiers.includes(tier))
+    return [tier, { backups: own.length, newest: await newestGood(own, tier, read) }]
+  }
+  return {
+    repository: repository.store.url,
+    tiers: Object.fromEntries(await Promise.all(tiers.map(ofTier))) as Overview['tiers'],
+    bad: backups.filter(({ checked }) => checked === 'bad').length,
+    checked: { verification: newestCheck('verification'), drill: newestCheck('drill') },
+  }
 }
 
 async function newestGood(backups: readonly ListedBackup[], tier: Tier, read: Read): Promise<TierOverview['newest']> {

@@ -118,6 +118,13 @@ describe('serve', () => {
     expect(metrics.has('lockkeeper_last_good_check_timestamp_seconds{kind="drill"}')).toBe(false)
   })
 
+  test('of a repository that is not there yet there are no backups', async () => {
+    const metrics = await (await serve(await shop())).metrics()
+    expect(metrics.get('lockkeeper_repository_readable')).toBe(1)
+    expect(metrics.get('lockkeeper_backups{tier="daily"}')).toBe(0)
+    expect([...metrics.keys()].filter(name => name.startsWith('lockkeeper_last_backup'))).toEqual([])
+  })
+
   test('takes a backup that is bad for none', async () => {
     const place = await shop()
     expectOk(await place.run(['backup', '--tier', 'daily']))
@@ -139,7 +146,6 @@ describe('serve', () => {
 
   test('leaves out what cannot be read, and shows the rest', async () => {
     const place = await shop()
-    const repository = `${place.env['LOCKKEEPER_REPOSITORY']}`
     place.env['LOCKKEEPER_REPOSITORY'] = undefined
     const without = await serve(place)
     expect([...(await without.metrics()).keys()].filter(name => /repository|backup/.test(name))).toEqual([])
@@ -148,14 +154,17 @@ describe('serve', () => {
       text: expect.stringMatching(/no repository is named[\s\S]*LOCKKEEPER_REPOSITORY/),
     })
 
-    place.env['LOCKKEEPER_REPOSITORY'] = repository.replace('/repository', '/another')
-    place.env['DATABASE_URL'] = place.migrations
-    const broken = await serve(place)
-    expect(Object.fromEntries(await broken.metrics())).toEqual({
-      [[...(await broken.metrics()).keys()][0] ?? '']: 1,
-      lockkeeper_database_readable: 0,
-      lockkeeper_repository_readable: 0,
+    // Port 1 is tcpmux's, which nobody runs.
+    Object.assign(place.env, storeAt('http://127.0.0.1:1'), {
+      LOCKKEEPER_S3_TIMEOUT: '1s',
+      DATABASE_URL: place.migrations,
     })
+    const broken = await serve(place)
+    const { lockkeeper_database_readable, lockkeeper_repository_readable, ...rest } = Object.fromEntries(
+      await broken.metrics(),
+    )
+    expect([lockkeeper_database_readable, lockkeeper_repository_readable]).toEqual([0, 0])
+    expect(Object.keys(rest)).toEqual([expect.stringMatching(/^lockkeeper_build_info/)])
     const { status, text } = await broken.get('/status')
     expect(status).toBeGreaterThanOrEqual(500)
     expect(JSON.parse(text).error).toMatchObject({ hint: expect.stringMatching(/\w/) })
@@ -221,13 +230,7 @@ describe('serve', () => {
     })
     await once(store, 'listening')
     const { port } = store.address() as AddressInfo
-    Object.assign(place.env, {
-      LOCKKEEPER_REPOSITORY: 's3://bucket/app',
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-      AWS_ACCESS_KEY_ID: 'someone',
-      AWS_SECRET_ACCESS_KEY: 'secret-of-someone',
-      AWS_REGION: 'eu-central-1',
-    })
+    Object.assign(place.env, storeAt(`http://127.0.0.1:${port}`))
     const { running, url } = await serve(place)
     const idle = connect(Number(new URL(url).port), '127.0.0.1')
     idle.on('error', () => {})
@@ -254,6 +257,16 @@ describe('serve', () => {
     expectRefused(await place.run(['serve', '--listen', listen === 'taken' ? taken : listen]), 78, culprit)
   })
 })
+
+function storeAt(endpoint: string) {
+  return {
+    LOCKKEEPER_REPOSITORY: 's3://bucket/app',
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: 'someone',
+    AWS_SECRET_ACCESS_KEY: 'secret-of-someone',
+    AWS_REGION: 'eu-central-1',
+  }
+}
 
 async function listsOf(place: Workplace, id: string): Promise<string[]> {
   const { backups } = JSON.parse((await place.run(['backups', '--json'])).stdout)
