@@ -3,17 +3,17 @@ import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { type Adoptable, findLevel } from '../migrations/adoption.ts'
 import type { Migration } from '../migrations/model.ts'
-import { readSchema } from '../schema/read.ts'
+import { readSchema, type Schema } from '../schema/read.ts'
 import type { Listener } from './events.ts'
 import type { DeployOptions } from './options.ts'
 
 /** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
 export async function refuseUnadopted(
-  connection: Connection,
+  schema: Schema,
   { database, drift, signal }: Pick<DeployOptions, 'database' | 'drift' | 'signal'>,
   migrations: readonly Migration[],
 ): Promise<never> {
-  const { applied } = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  const { applied } = await findLevel(schema, migrations, drift.ignore, signal)
   const level = applied.at(-1)?.version
   throw new LockkeeperError('invalid', `${database} has tables but no bookkeeping; its schema equals level ${level}`, {
     hint: 'Nothing was touched. Take it over at that level, and go on from there, with: lockkeeper run --adopt',

@@ -6,20 +6,20 @@ import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import { replayed } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { donePart, haltedOne } from '../migrations/resume.ts'
-import { readSchema } from '../schema/read.ts'
+import { readSchema, type Schema } from '../schema/read.ts'
 import { checkDrift, type DriftOptions } from '../validation/drift.ts'
 import { type Finding, failures, listFindings } from '../validation/findings.ts'
 
 /** @returns what is only worth a warning. @throws LockkeeperError `invalid` that names what is missing or differs */
 export async function tolerableDrift(
-  connection: Connection,
+  actual: Schema,
   assessment: Assessment,
   drift: DriftOptions,
   signal?: AbortSignal,
 ): Promise<readonly Finding[]> {
   const expected = await expectedNow(assessment, readSchema, signal)
   if (expected === undefined) return []
-  const { findings } = await checkDrift(connection, expected, bookkeepingTables(assessment.bookkeeping), drift)
+  const { findings } = checkDrift(actual, expected, bookkeepingTables(assessment.bookkeeping), drift)
   const wrong = failures(findings)
   if (wrong.length > 0)
     throw new LockkeeperError(

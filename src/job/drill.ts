@@ -53,7 +53,7 @@ export interface Drill {
  */
 export async function drill(options: DrillOptions): Promise<Drill> {
   // Before anything is fetched.
-  await loadMigrations(options.migrations)
+  await loadMigrations(options.migrations, options.signal)
   return withRepository(options.repository, options.database, { create: false }, repository =>
     inPrivateFolder(options.tmpdir, folder => drillIn(repository, new WorkingCopy(join(folder, 'database')), options)),
   )

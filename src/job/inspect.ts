@@ -17,7 +17,7 @@ import {
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
 import type { Halted } from './halted.ts'
-import { type Look, look, lookAtNothing } from './look.ts'
+import { type Brief, type Look, lookAtNothing, lookBriefly } from './look.ts'
 import type { DeployOptions } from './options.ts'
 import { migrationsOf } from './read.ts'
 
@@ -51,10 +51,10 @@ export async function status(options: Asked): Promise<Status> {
   const viewed = await view(options, async connection => {
     const assessment = await assess(connection, migrations)
     const [lastAttempt = null] = await readEvents(connection)
-    const seen = await orProblem(lookAsDeploy(connection, migrations, options))
+    const judge = await lookAsDeploy(connection, migrations, options).then(brief => brief.judge, refusal)
     const isHalted = assessment.bookkeeping.rows.some(row => progressOf(row) !== undefined)
     const halted = isHalted ? (await import('./halted.ts')).haltedOnes(assessment, migrations) : []
-    return { assessment, halted, lastAttempt, seen }
+    return { assessment, halted, lastAttempt, judge }
   })
   const { database, presence } = viewed
   if (!('value' in viewed)) {
@@ -72,7 +72,8 @@ export async function status(options: Asked): Promise<Status> {
     }
     return { database, state: presence.kind === 'missing' ? 'missing' : 'empty', pending, ...nothing }
   }
-  const { assessment, halted, lastAttempt, seen } = viewed.value
+  const { assessment, halted, judge, lastAttempt } = viewed.value
+  const seen = await orProblem(judge())
   return {
     database,
     state: assessment.kind,
@@ -120,15 +121,15 @@ export interface Plan {
 export async function plan(options: Asked & { readonly to?: string }): Promise<Plan> {
   const all = await migrationsOf(options)
   const viewed = await view(options, async connection => {
-    const seen = await lookAsDeploy(connection, all, options)
+    const { judge, seen } = await lookAsDeploy(connection, all, options)
     const own = bookkeepingTables(seen.assessment.bookkeeping)
     // In an empty database there is nothing to lose; and what runs after something was taken back runs on another schema.
     const foreseen = seen.assessment.kind !== 'empty' && seen.takeBack.length === 0 && seen.pending.length > 0
     const definitions = foreseen ? await (await marking()).readDefinitions(connection, own) : undefined
-    return { ...seen, definitions }
+    return { judge, definitions }
   })
-  const nothing = { ...lookAtNothing(all, options), definitions: undefined }
-  const { assessment, definitions, pending, takeBack } = 'value' in viewed ? viewed.value : nothing
+  const { assessment, pending, takeBack } = 'value' in viewed ? await viewed.value.judge() : lookAtNothing(all, options)
+  const definitions = 'value' in viewed ? viewed.value.definitions : undefined
   const marks = definitions === undefined ? undefined : await (await marking()).markMigrations(definitions, pending)
   const rows = new Map(assessment.bookkeeping.rows.map(row => [row.version, row]))
   const migrations = batchesOf(pending).flatMap((batch, position) =>
@@ -183,11 +184,19 @@ async function lookAsDeploy(
   connection: Connection,
   migrations: readonly Migration[],
   options: Asked & { readonly to?: string },
-): Promise<Look> {
-  const seen = await look(connection, migrations, options, options.signal)
-  if (seen.assessment.kind !== 'unmanaged') return seen
+): Promise<Brief> {
+  const brief = await lookBriefly(connection, migrations, options, options.signal)
+  if (brief.seen.assessment.kind !== 'unmanaged') return brief
   const { refuseUnadopted } = await import('./adopt.ts')
-  return refuseUnadopted(connection, options, migrations)
+  const { readSchema } = await import('../schema/read.ts')
+  const schema = await readSchema(connection)
+  return { seen: brief.seen, judge: () => refuseUnadopted(schema, options, migrations) }
+}
+
+/** What a deploy would refuse is a judgement as well; what SQLite refuses is not. */
+function refusal(error: unknown): () => Promise<never> {
+  if (!(error instanceof LockkeeperError)) throw error
+  return () => Promise.reject(error)
 }
 
 async function view<T>(

@@ -29,6 +29,14 @@ export function isDone({ assessment, pending, takeBack }: Look): boolean {
   return assessment.kind === 'managed' && pending.length === 0 && takeBack.length === 0
 }
 
+/** What was read, and its judgement, which needs no connection: no lock is held while that takes its time. */
+export interface Brief {
+  /** Before its schema is judged. */
+  readonly seen: Look
+  /** @throws LockkeeperError `invalid` for drift */
+  judge(): Promise<Look>
+}
+
 /**
  * Reads where the database stands and judges it. Where it is managed, its schema is compared with what its applied
  * migrations describe; equal to the fingerprint of the last validated attempt, it need not be.
@@ -40,11 +48,21 @@ export async function look(
   options: AssessOptions & { readonly drift: DriftOptions },
   signal?: AbortSignal,
 ): Promise<Look> {
+  return (await lookBriefly(connection, migrations, options, signal)).judge()
+}
+
+/** The part of `look` that needs the connection. @throws LockkeeperError as `look`, but for drift */
+export async function lookBriefly(
+  connection: Connection,
+  migrations: readonly Migration[],
+  options: AssessOptions & { readonly drift: DriftOptions },
+  signal?: AbortSignal,
+): Promise<Brief> {
   const assessment = await assess(connection, migrations)
   const beyond = rowsBeyond(assessment, migrations)
   if (beyond.length > 0) {
     const { lookFromBelow } = await import('./newer.ts')
-    return lookFromBelow(connection, assessment, migrations, beyond, options)
+    return judged(await lookFromBelow(connection, assessment, migrations, beyond, options))
   }
   const pending = pendingOf(assessment, migrations, options)
   if (assessment.bookkeeping.rows.some(row => progressOf(row) !== undefined)) {
@@ -52,9 +70,16 @@ export async function look(
     refuseToGoOn(assessment)
   }
   const seen = { assessment, pending, takeBack: [], warnings: [] }
-  if (assessment.kind !== 'managed' || (await isAsValidated(connection, assessment))) return seen
+  if (assessment.kind !== 'managed' || (await isAsValidated(connection, assessment))) return judged(seen)
   const { tolerableDrift } = await import('./drift.ts')
-  return { ...seen, warnings: await tolerableDrift(connection, assessment, options.drift, signal) }
+  const { readSchema } = await import('../schema/read.ts')
+  const schema = await readSchema(connection)
+  const judge = async () => ({ ...seen, warnings: await tolerableDrift(schema, assessment, options.drift, signal) })
+  return { seen, judge }
+}
+
+function judged(seen: Look): Brief {
+  return { seen, judge: async () => seen }
 }
 
 /** Whether the schema is still the one that was validated last. */
@@ -88,7 +113,7 @@ export async function lookFirst(
   const { database, listener, signal, viewInProcess = false } = options
   return step<FirstLook>(listener, 'look', async () => {
     try {
-      const viewed = await viewDatabase(database, connection => look(connection, migrations, options, signal), {
+      const viewed = await viewDatabase(database, connection => lookBriefly(connection, migrations, options, signal), {
         inProcess: viewInProcess,
         ...(signal === undefined ? {} : { signal }),
       })
@@ -100,7 +125,8 @@ export async function lookFirst(
           value: { presence, empty: true, look: nothing },
         }
       }
-      const { assessment, pending, takeBack } = viewed.value
+      const seen = await viewed.value.judge()
+      const { assessment, pending, takeBack } = seen
       const empty = assessment.kind === 'empty'
       const where = {
         empty: 'an empty database',
@@ -109,7 +135,7 @@ export async function lookFirst(
       }[assessment.kind]
       const back = takeBack.length === 0 ? '' : `, ${takeBack.length} to take back`
       const message = `${where}${back}, ${pending.length} pending (${formatBytes(viewed.presence.bytes)})`
-      return { message, value: { presence, empty, look: viewed.value } }
+      return { message, value: { presence, empty, look: seen } }
     } catch (error) {
       // Behind the lock, SQLite recovers what is to be recovered, and what is in use is waited for.
       if (!needsRecovery(error) && !(error instanceof LockkeeperError && error.code === 'busy')) throw error

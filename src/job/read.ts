@@ -21,7 +21,7 @@ export function readMigrations(options: Asked & Pick<MigrationOptions, 'listener
  */
 export async function migrationsOf(options: Asked): Promise<readonly Migration[]> {
   try {
-    return await loadMigrations(options.migrations)
+    return await loadMigrations(options.migrations, options.signal)
   } catch (error) {
     if (!(error instanceof UnsoundFolder)) throw error
     const { withHistory } = await import('./unsound.ts')

@@ -9,6 +9,7 @@ import { type Counters, keepCounters, readCounters } from '../migrations/counter
 import type { FreeRows } from '../migrations/progress.ts'
 import { countRows, lostRows, type RowCounts } from '../migrations/rows.ts'
 import { composeRenames } from '../migrations/table-changes.ts'
+import { readSchema } from '../schema/read.ts'
 import { counted } from '../units.ts'
 import { runChecks } from '../validation/application-checks.ts'
 import { checkDrift } from '../validation/drift.ts'
@@ -120,7 +121,7 @@ export async function validate(
   const drift =
     expected === undefined
       ? { findings: [], drifted: true }
-      : await checkDrift(db, expected, bookkeepingTables(context), context.drift)
+      : checkDrift(await readSchema(db), expected, bookkeepingTables(context), context.drift)
   const checked = await runChecksReadOnly(db, change.checks ?? [])
   const wrong = failures([...unresolved, ...drift.findings, ...checked])
   if (wrong.length > 0)

@@ -10,8 +10,9 @@ import { expectedSchema } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
 import { recordTable } from '../migrations/record-table.ts'
+import { readSchema } from '../schema/read.ts'
 import { adoptable, refuseUnadopted } from './adopt.ts'
-import { type FirstLook, isDone, type Look, look, unchanged } from './look.ts'
+import { type FirstLook, isDone, type Look, look, lookBriefly, unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions, MigrationOptions } from './options.ts'
 import { carryOut } from './outcome.ts'
@@ -35,7 +36,7 @@ export async function upgrade(
     const now = await look(db, migrations, options, options.signal)
     if (isDone(now)) return unchanged(options, now)
     await refuseLoss(options, first, now)
-    if (isUnadopted(now, options)) await refuseUnadopted(db, options, migrations)
+    if (isUnadopted(now, options)) await refuseUnadopted(await readSchema(db), options, migrations)
     return await explainingFull(options, () => migrate({ db, confirm }, options, migrations, now))
   } finally {
     await db.close()
@@ -53,7 +54,8 @@ export async function refuseEarly(
   loadChecks(options.migrations)
   if (isUnadopted(seen, options)) {
     const { database, viewInProcess = false } = options
-    await viewDatabase(database, db => refuseUnadopted(db, options, migrations), { inProcess: viewInProcess })
+    const viewed = await viewDatabase(database, readSchema, { inProcess: viewInProcess })
+    if ('value' in viewed) await refuseUnadopted(viewed.value, options, migrations)
   }
   // Where only the lock lets us look (after a crash) there may be nothing to change.
   if (seen !== undefined || empty) repositoryOf(options)
@@ -82,10 +84,11 @@ async function unlessDone(
   const { database, signal, viewInProcess = false } = options
   const view = { inProcess: viewInProcess, patience: 0, ...(signal === undefined ? {} : { signal }) }
   const lookAgain = async () => {
-    const reading = viewDatabase(database, db => look(db, migrations, options, signal), view)
+    const reading = viewDatabase(database, db => lookBriefly(db, migrations, options, signal), view)
+    const judging = reading.then(viewed => ('value' in viewed ? viewed.value.judge() : undefined))
     // What cannot be read now, or is not as it ought to be, is judged under the lock.
-    const seen = await reading.catch(() => undefined)
-    if (seen !== undefined && 'value' in seen && isDone(seen.value)) throw new DoneMeanwhile(seen.value)
+    const seen = await judging.catch(() => undefined)
+    if (seen !== undefined && isDone(seen)) throw new DoneMeanwhile(seen)
   }
   try {
     return await taking(lookAgain)

@@ -37,7 +37,7 @@ export interface ValidationReport {
 /** In a child process, so that a long check can be stopped. @throws LockkeeperError `missing` when there is no database */
 export async function validate(options: ValidateOptions): Promise<ValidationReport> {
   const database = await realDatabasePath(options.database)
-  const migrations = await loadMigrations(options.migrations)
+  const migrations = await loadMigrations(options.migrations, options.signal)
   const checks = loadChecks(options.migrations)
   const reading = options.signal === undefined ? {} : { signal: options.signal }
   const viewed = await viewDatabase(

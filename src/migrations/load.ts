@@ -43,15 +43,16 @@ export class UnsoundFolder extends LockkeeperError {
  * All migrations of a folder, in the order in which they run. Links are followed (a mounted ConfigMap is made of them);
  * names that begin with a dot, folders and other kinds of files are passed over. Modules are imported, in a process of
  * their own, to learn what they export: their top level runs each time.
+ * @param signal ends the import of modules; then it rejects with its reason
  * @throws LockkeeperError `config` when the folder is missing or has no migration; `UnsoundFolder` (`invalid`) with
  * everything that is wrong with any of the files.
  */
-export async function loadMigrations(folder: string): Promise<readonly Migration[]> {
+export async function loadMigrations(folder: string, signal?: AbortSignal): Promise<readonly Migration[]> {
   const entries = entriesOf(folder)
   const versions = new Set(entries.map(({ name }) => versionOf(name)))
   const problems: string[] = []
   const read = readFiles(folder, entries, problems)
-  const migrations = await parse(read, problems)
+  const migrations = await parse(read, problems, signal)
   const directed = addDirectives(folder, migrations, versions, problems)
   const ordered = orderMigrations(directed, versions)
   problems.push(...ordered.problems)
@@ -120,9 +121,13 @@ function refuseOther(file: string, entry: Dirent): void {
   if (!info.isFile()) throw new Error('it is not a regular file')
 }
 
-async function parse(files: readonly SourceFile[], problems: string[]): Promise<Migration[]> {
+async function parse(
+  files: readonly SourceFile[],
+  problems: string[],
+  signal: AbortSignal | undefined,
+): Promise<Migration[]> {
   const modules = files.filter(({ name }) => !/\.sql$/i.test(name))
-  const exports = await exportsOf(modules)
+  const exports = await exportsOf(modules, signal)
   const migrations: Migration[] = []
   for (const source of files) {
     const { name, file, text } = source
@@ -142,10 +147,13 @@ async function parse(files: readonly SourceFile[], problems: string[]): Promise<
 }
 
 /** By file. */
-async function exportsOf(modules: readonly SourceFile[]): Promise<ReadonlyMap<string, ModuleExports | Error>> {
+async function exportsOf(
+  modules: readonly SourceFile[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, ModuleExports | Error>> {
   if (modules.length === 0) return new Map()
   const { inspectModules } = await import('./modules.ts')
-  const found = await inspectModules(modules.map(urlOf))
+  const found = await inspectModules(modules.map(urlOf), undefined, signal)
   return new Map(modules.map(({ file }, at) => [file, found[at]!]))
 }
 

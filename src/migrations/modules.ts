@@ -20,12 +20,21 @@ const defaultLimit = 60_000
 /** The exit code when nothing is left that could settle a promise that a module awaits; Node has the same. */
 const unsettled = 13
 
+/** In a thread of its own: the parent's end of standard input closes with it, whatever a module is doing then. */
+const endWithParent = `
+const end = () => process.kill(process.pid, 'SIGKILL')
+new (require('node:net').Socket)({ fd: 0 }).on('end', end).on('error', end).on('close', end).resume()
+require('node:worker_threads').parentPort.postMessage('watching')`
+
 /** Imports one module after the other and says of each what it exports, or why it cannot be imported. */
 const program = `
-process.on('disconnect', () => process.exit(1))
-process.on('beforeExit', () => process.exit(${unsettled}))
+import { Worker } from 'node:worker_threads'
 process.once('message', async urls => {
   process.channel.unref()
+  const watch = new Worker(${JSON.stringify(endWithParent)}, { eval: true, execArgv: [] })
+  await new Promise(resolve => watch.once('message', resolve))
+  watch.unref()
+  process.on('beforeExit', () => process.exit(${unsettled}))
   for (const url of urls) {
     const answer = await look(url)
     await new Promise(resolve => process.send(answer, resolve))
@@ -52,29 +61,38 @@ type Answer = { readonly exported: ModuleExports } | { readonly error: string; r
  * Imports modules in a child process.
  * @param urls `file:` URLs
  * @param limit how long each may take, in milliseconds; default 60,000
+ * @param signal ends it, whatever a module is doing; then it rejects with its reason
  * @returns for each module what it exports, or an Error that says why it cannot be imported
  */
 export async function inspectModules(
   urls: readonly string[],
   limit: number = defaultLimit,
+  signal?: AbortSignal,
 ): Promise<(ModuleExports | Error)[]> {
   const found: (ModuleExports | Error)[] = []
   // A module that ends the process, or never ends loading, is passed over; those after it are looked at by another child.
   while (found.length < urls.length) {
     const rest = urls.slice(found.length)
-    const answers = await inspectTogether(rest, limit)
+    const answers = await inspectTogether(rest, limit, signal)
     found.push(...answers)
   }
   return found
 }
 
 /** Answers for the first ones, at least for one. */
-function inspectTogether(urls: readonly string[], limit: number): Promise<(ModuleExports | Error)[]> {
+function inspectTogether(
+  urls: readonly string[],
+  limit: number,
+  signal?: AbortSignal,
+): Promise<(ModuleExports | Error)[]> {
+  signal?.throwIfAborted()
   return new Promise((resolve, reject) => {
     const found: (ModuleExports | Error)[] = []
     const child = spawn(process.execPath, ['--input-type=module', '--no-warnings', '--eval', program], {
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['pipe', 'ignore', 'ignore', 'ipc'],
     })
+    const stop = () => child.kill('SIGKILL')
+    signal?.addEventListener('abort', stop)
     let late = false
     const kill = () => {
       late = true
@@ -87,9 +105,11 @@ function inspectTogether(urls: readonly string[], limit: number): Promise<(Modul
       timer = setTimeout(kill, limit)
       found.push(read(answer))
     })
-    child.on('close', (code, signal) => {
+    child.on('close', (code, ending) => {
       clearTimeout(timer)
-      if (found.length < urls.length) found.push(new Error(whyNot(late, code ?? signal, limit)))
+      signal?.removeEventListener('abort', stop)
+      if (signal?.aborted) return reject(signal.reason)
+      if (found.length < urls.length) found.push(new Error(whyNot(late, code ?? ending, limit)))
       resolve(found)
     })
     child.send(urls)

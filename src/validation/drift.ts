@@ -1,9 +1,8 @@
 /** Whether the schema is what the migrations describe. */
-import type { Connection } from '../database/connection.ts'
 import { compareSchemas, type Difference } from '../schema/compare.ts'
 import type { Described } from '../schema/definitions.ts'
 import { leadFrom, scriptOfStatements } from '../schema/lead.ts'
-import { readSchema, type Schema } from '../schema/read.ts'
+import type { Schema } from '../schema/read.ts'
 import type { Finding } from './findings.ts'
 
 export interface DriftOptions {
@@ -20,13 +19,12 @@ export interface Drift {
 }
 
 /** @param own tables of Lockkeeper itself, which no migration describes */
-export async function checkDrift(
-  connection: Connection,
+export function checkDrift(
+  actual: Schema,
   expected: Schema,
   own: readonly string[],
   { policy, ignore }: DriftOptions,
-): Promise<Drift> {
-  const actual = await readSchema(connection)
+): Drift {
   const all = compareSchemas(expected, actual, { ignore: own })
   const differences = ignore.length === 0 ? all : compareSchemas(expected, actual, { ignore: [...own, ...ignore] })
   return {

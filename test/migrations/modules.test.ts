@@ -1,9 +1,12 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { leadingComments } from '../../src/migrations/comments.ts'
+import { loadMigrations } from '../../src/migrations/load.ts'
 import { inspectModules } from '../../src/migrations/modules.ts'
+import { stateOf, until } from '../database/processes.ts'
+import { start } from '../support/cli.ts'
 import { folderOf, load, problemsOf } from './folder.ts'
 
 describe('a module', () => {
@@ -131,6 +134,41 @@ describe('the refusal of a module names it and says why:', () => {
     const [first, second] = await inspectModules(urls, 1_500)
     expect(first).toEqual(new Error('it does not finish loading in 1.5 s'))
     expect(second).toMatchObject({ up: 'function', down: 'undefined' })
+  })
+})
+
+describe('a module that never stops loading is gone', () => {
+  /** It says which process it runs in, and goes on for ever. */
+  function endless() {
+    const folder = folderOf({})
+    const mark = join(folder, 'pid')
+    const code = `import { renameSync, writeFileSync } from 'node:fs'
+      writeFileSync(${JSON.stringify(`${mark}.new`)}, String(process.pid))
+      renameSync(${JSON.stringify(`${mark}.new`)}, ${JSON.stringify(mark)})
+      for (;;);`
+    writeFileSync(join(folder, 'v1.js'), code)
+    const pid = () => Number(readFileSync(mark, 'utf8'))
+    return { folder, pid, begun: () => until('the module is imported', () => existsSync(mark)) }
+  }
+
+  it('when the signal says so', async () => {
+    const { begun, folder, pid } = endless()
+    const controller = new AbortController()
+    const loading = loadMigrations(folder, controller.signal)
+    await begun()
+    controller.abort(new Error('enough'))
+    await expect(loading).rejects.toThrow('enough')
+    expect(await stateOf(pid())).toBeUndefined()
+  })
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)('after a %s to the command that reads it', async signal => {
+    const { begun, folder, pid } = endless()
+    const env = { DATABASE_URL: join(folder, 'app.db'), LOCKKEEPER_MIGRATIONS: folder }
+    const running = start(['status'], { env })
+    await begun()
+    running.process.kill(signal)
+    await running.done
+    await until('the process of the module is gone', async () => (await stateOf(pid())) === undefined)
   })
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createBookkeeping } from '../../src/migrations/bookkeeping.ts'
 import { expectedSchema } from '../../src/migrations/expected.ts'
+import { readSchema } from '../../src/schema/read.ts'
 import { checkDrift, type DriftOptions } from '../../src/validation/drift.ts'
 import { failures } from '../../src/validation/findings.ts'
 import { memory } from '../migrations/database.ts'
@@ -9,7 +10,7 @@ import { migration } from '../migrations/migration.ts'
 const up =
   'CREATE TABLE users(id INTEGER PRIMARY KEY, name TEXT NOT NULL); CREATE INDEX users_by_name ON users(name); CREATE VIEW names AS SELECT name FROM users;'
 const drift = async (sql: string, options: Partial<DriftOptions> = {}, own: string[] = []) =>
-  checkDrift(await memory(sql), await expectedSchema([migration('v1', { up })]), own, {
+  checkDrift(await readSchema(await memory(sql)), await expectedSchema([migration('v1', { up })]), own, {
     policy: 'fail',
     ignore: [],
     ...options,
@@ -27,11 +28,11 @@ describe('a schema that is what the migrations describe', () => {
     await createBookkeeping(db, 'lockkeeper_migrations')
     const own = ['lockkeeper_migrations', 'schema_migration_events']
     const expected = await expectedSchema([migration('v1', { up })])
-    expect(await checkDrift(db, expected, own, { policy: 'fail', ignore: [] })).toEqual({
+    expect(checkDrift(await readSchema(db), expected, own, { policy: 'fail', ignore: [] })).toEqual({
       findings: [],
       drifted: false,
     })
-    expect((await checkDrift(db, expected, [], { policy: 'fail', ignore: [] })).findings).toHaveLength(2)
+    expect(checkDrift(await readSchema(db), expected, [], { policy: 'fail', ignore: [] }).findings).toHaveLength(2)
   })
 
   it('is that also with something extra, which is a warning', async () => {
@@ -58,7 +59,7 @@ describe('a schema that is not', () => {
   it.each(cases)('fails: %s', async (what, sql, message) => {
     const trigger = what.includes('trigger') ? 'CREATE TRIGGER renamed AFTER UPDATE ON users BEGIN SELECT 1; END;' : ''
     const expected = await expectedSchema([migration('v1', { up: up + trigger })])
-    const found = await checkDrift(await memory(sql), expected, [], { policy: 'fail', ignore: [] })
+    const found = await checkDrift(await readSchema(await memory(sql)), expected, [], { policy: 'fail', ignore: [] })
     expect(messages(found)).toContainEqual(expect.stringMatching(message))
     expect(failures(found.findings).length).toBeGreaterThan(0)
     expect(found.drifted).toBe(true)

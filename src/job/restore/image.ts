@@ -4,6 +4,7 @@ import { LockkeeperError, messageOf } from '../../errors.ts'
 import { type Assessment, assess, levelOf, pendingOf } from '../../migrations/assess.ts'
 import { loadMigrations } from '../../migrations/load.ts'
 import type { Migration } from '../../migrations/model.ts'
+import { readSchema } from '../../schema/read.ts'
 import { refuseUnadopted } from '../adopt.ts'
 import type { Listener } from '../events.ts'
 import { look } from '../look.ts'
@@ -57,7 +58,7 @@ export async function refuseUndeployable(
 ): Promise<void> {
   const { assessment } = await look(connection, migrations, options, options.signal)
   if (assessment.kind === 'unmanaged') {
-    if (!options.adopt) await refuseUnadopted(connection, options, migrations)
+    if (!options.adopt) await refuseUnadopted(await readSchema(connection), options, migrations)
     await refuseLostVolume(options, withoutHistory)
   }
   if (assessment.kind === 'empty')
