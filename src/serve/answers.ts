@@ -28,11 +28,13 @@ export interface Answer {
 interface Path {
   readonly says: string
   readonly answer: () => Promise<Answer>
+  /** The status of every error. Default: by its code. */
+  readonly failing?: number
 }
 
 /** How long an answer is given again, in milliseconds. Objects cost requests, and change less often. */
 const keep = { database: 2_000, repository: 60_000 }
-/** How long a look at the database may take, in milliseconds. */
+/** How long a look at either may take, in milliseconds. */
 const patience = 30_000
 /** How long metrics wait for either, in milliseconds; a scrape usually has ten seconds. */
 const scrapePatience = 5_000
@@ -43,8 +45,10 @@ export function answersTo(
   redact: (text: string) => string,
   signal: AbortSignal,
 ): (path: string) => Promise<Answer> {
-  const database = <T>(ask: (signal: AbortSignal) => Promise<T>) => new Latest(() => inTime(ask, signal), keep.database)
-  const repository = <T>(ask: () => Promise<T>) => new Latest(ask, keep.repository)
+  const database = <T>(ask: (signal: AbortSignal) => Promise<T>) =>
+    new Latest(() => inTime('the database', ask, signal), keep.database)
+  const repository = <T>(ask: () => Promise<T>) =>
+    new Latest(() => inTime('the repository', ask, signal), keep.repository)
   const status = database(questions.status)
   const plan = database(questions.plan)
   const history = database(questions.history)
@@ -67,6 +71,7 @@ export function answersTo(
         const ready = isReady(seen)
         return json(ready ? 200 : 503, { ready, state, level, pending, problem, hint })
       },
+      failing: 503,
     },
     '/status': { says: 'as lockkeeper status --json', answer: document(status) },
     '/plan': { says: 'as lockkeeper plan --json', answer: document(plan) },
@@ -75,8 +80,9 @@ export function answersTo(
     '/metrics': {
       says: 'for Prometheus',
       answer: async () => {
-        const [seen, stored] = await Promise.all([orNull(status), overview && orNull(overview)])
-        return { status: 200, type: expositionType, body: redact(exposition(gaugesOf(seen, stored))) }
+        const soon = async <T>(what: Latest<T>) => (await what.soon(scrapePatience)) ?? null
+        const [seen, stored] = await Promise.all([soon(status), overview && soon(overview)])
+        return { status: 200, type: expositionType, body: exposition(gaugesOf(seen, stored), redact) }
       },
     },
   }
@@ -86,12 +92,15 @@ export function answersTo(
     if (path === '/') return text(200, list.join(''))
     const known = Object.hasOwn(paths, path) ? paths[path] : undefined
     if (known === undefined)
-      return json(404, errorDocument('missing', `there is nothing at ${path}`, 'GET / lists what there is.'))
+      return json(404, errorDocument('missing', 'there is nothing at this path', 'GET / lists what there is.'))
     try {
       return await known.answer()
     } catch (error) {
       if (error instanceof LockkeeperError)
-        return json(statusOf(error.code), errorDocument(error.code, error.message, error.hint, error.details))
+        return json(
+          known.failing ?? statusOf(error.code),
+          errorDocument(error.code, error.message, error.hint, error.details),
+        )
       return json(500, errorDocument('internal', `a bug in Lockkeeper: ${messageOf(error)}`, 'Please report it.'))
     }
   }
@@ -111,32 +120,28 @@ function statusOf(code: ErrorCode): number {
   return code === 'internal' || code === 'config' ? 500 : 503
 }
 
-/** What cannot be had, or not soon, is left out of the metrics. */
-function orNull<T>(what: Latest<T>): Promise<T | null> {
-  return new Promise(resolve => {
-    const late = setTimeout(resolve, scrapePatience, null)
-    what
-      .get()
-      .then(resolve, () => resolve(null))
-      .finally(() => clearTimeout(late))
-  })
-}
-
-async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+/** Ends what is asked when it takes too long, and waits for it no longer where that does not help. */
+async function inTime<T>(what: string, ask: (signal: AbortSignal) => Promise<T>, stop: AbortSignal): Promise<T> {
   const late = new AbortController()
-  const timer = setTimeout(() => late.abort(tooSlow), patience)
+  const timer = setTimeout(() => late.abort(tooSlow(what)), patience)
+  const signal = AbortSignal.any([stop, late.signal])
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
   try {
-    return await ask(AbortSignal.any([signal, late.signal]))
+    return await Promise.race([ask(signal), aborted])
   } catch (error) {
-    throw late.signal.aborted ? tooSlow : error
+    throw late.signal.aborted ? late.signal.reason : error
   } finally {
     clearTimeout(timer)
   }
 }
 
-const tooSlow = new LockkeeperError('busy', `the database was not read within ${patience / 1000} s`, {
-  hint: 'Is its volume still there, and as fast as usual?',
-})
+function tooSlow(what: string): LockkeeperError {
+  return new LockkeeperError('busy', `${what} was not read within ${patience / 1000} s`, {
+    hint: 'Is it still there, and as fast as usual?',
+  })
+}
 
 async function noRepository(): Promise<never> {
   throw new LockkeeperError('missing', 'no repository is named', {

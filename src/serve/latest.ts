@@ -1,11 +1,13 @@
 /**
  * A value that costs something to get. Who asks while it is being got waits for the same one, and for a while it is given
- * again, also where it could not be got: however often somebody asks, a database or a store is not asked more often.
+ * again, also where it could not be got: however often somebody asks, a database or a store is not asked more often, and
+ * is left alone for ten times as long as it took.
  */
 export class Latest<T> {
   readonly #get: () => Promise<T>
   readonly #keep: number
   #got: Promise<T> | undefined
+  #last: T | undefined
   #until = 0
 
   /** @param keep for how long, in milliseconds, from when it was got */
@@ -16,13 +18,26 @@ export class Latest<T> {
 
   get(): Promise<T> {
     if (this.#got !== undefined && performance.now() < this.#until) return this.#got
+    const began = performance.now()
     const got = this.#get()
     this.#got = got
     this.#until = Number.POSITIVE_INFINITY
-    const settled = () => {
-      this.#until = performance.now() + this.#keep
+    const settled = (value: T | undefined) => {
+      this.#last = value
+      const now = performance.now()
+      this.#until = now + Math.max(this.#keep, 10 * (now - began))
     }
-    got.then(settled, settled)
+    got.then(settled, () => settled(undefined))
     return got
+  }
+
+  /** The value, or, where it takes longer than that to get it, the one before; undefined: it cannot be had. */
+  soon(milliseconds: number): Promise<T | undefined> {
+    return new Promise(resolve => {
+      const late = setTimeout(() => resolve(this.#last), milliseconds)
+      this.get()
+        .then(resolve, () => resolve(undefined))
+        .finally(() => clearTimeout(late))
+    })
   }
 }

@@ -18,8 +18,15 @@ export interface ServeOptions {
 }
 
 /** Those who send slowly, or nothing, and those who are too many, are let go of. In milliseconds, and connections. */
-const limits = { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 }
+const limits = {
+  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+}
 const mostConnections = 100
+/** And those who do not read what they asked for. In milliseconds. */
+const readingTimeout = 10_000
 
 /**
  * Never resolves.
@@ -76,7 +83,8 @@ async function respond(
     response.writeHead(405, { allow: 'GET, HEAD' }).end()
     return
   }
-  const { body, status, type } = await answerAt((request.url ?? '/').replace(/\?.*$/s, ''))
+  const { body, status, type } = await answerAt(pathOf(request))
+  response.setTimeout(readingTimeout, () => response.destroy())
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -84,4 +92,9 @@ async function respond(
     'x-content-type-options': 'nosniff',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+/** Of both forms that HTTP has for a target: the path, and the whole URL that a proxy is asked for. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return URL.parse(url, 'http://localhost')?.pathname ?? '/'
 }

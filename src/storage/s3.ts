@@ -13,7 +13,7 @@ import {
 import { checkKey, checkPrefix, isPart } from './keys.ts'
 import type { Batch, ObjectInfo, ObjectStore } from './object-store.ts'
 import { asError, bare, extrasOf, gone, isAbsence, isRefusal, noRanges, notInOrder } from './s3/answers.ts'
-import { mayPass, statusOf } from './s3/attempts.ts'
+import { type Attempt, mayPass, statusOf } from './s3/attempts.ts'
 import { type Part, resumable } from './s3/body.ts'
 import { connect } from './s3/client.ts'
 import { type Condition, Conditions, type Put, probeName } from './s3/conditions.ts'
@@ -143,7 +143,7 @@ class S3Store implements ObjectStore {
 
   #put(purpose: Purpose, key: string, body: Uint8Array, condition: Condition): Promise<'stored' | 'refused'> {
     const write = randomUUID()
-    return this.#requests.run(purpose, async ({ signal, unsure }) => {
+    const attempt = async ({ signal, unsure }: Attempt) => {
       const command = new PutObjectCommand({
         Bucket: this.#requests.bucket,
         Key: this.#prefix + key,
@@ -161,7 +161,8 @@ class S3Store implements ObjectStore {
         // An attempt before this one may have been the write that now stands in the way.
         return unsure && (await this.#head(key, signal))?.write === write ? 'stored' : 'refused'
       }
-    })
+    }
+    return this.#requests.run(purpose, attempt, true)
   }
 
   async #open(

@@ -22,7 +22,25 @@ test('it is given again for a while, and then got anew', async () => {
   const kept = new Latest(async () => ++asked, forever)
   expect([await kept.get(), await kept.get()]).toEqual([1, 1])
   const fleeting = new Latest(async () => ++asked, 0)
-  expect([await fleeting.get(), await fleeting.get()]).toEqual([2, 3])
+  expect(await fleeting.get()).toBe(2)
+  await expect.poll(() => fleeting.get()).toBe(3)
+})
+
+test('where it takes long to get it, the one before is given', async () => {
+  const turns = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
+  let asked = 0
+  const latest = new Latest(() => turns[asked++]?.promise ?? Promise.reject(new Error('once too often')), 0)
+  expect(await latest.soon(1)).toBeUndefined()
+  turns[0]?.resolve(1)
+  expect(await latest.get()).toBe(1)
+  const askAgain = () => {
+    void latest.soon(1)
+    return asked
+  }
+  await expect.poll(askAgain).toBe(2)
+  expect(await latest.soon(1)).toBe(1)
+  turns[1]?.reject(new Error('no more'))
+  expect(await latest.soon(1_000)).toBeUndefined()
 })
 
 test('that it cannot be had is given again as well, and is not for ever', async () => {
@@ -36,5 +54,5 @@ test('that it cannot be had is given again as well, and is not for ever', async 
   await expect(kept.get()).rejects.toThrow('refused 1')
   const fleeting = new Latest(get, 0)
   await expect(fleeting.get()).rejects.toThrow('refused 2')
-  await expect(fleeting.get()).rejects.toThrow('refused 3')
+  await expect.poll(() => fleeting.get().catch(error => error.message)).toBe('refused 3')
 })

@@ -209,6 +209,18 @@ describe('the AWS SDK finds by itself', () => {
     if (status < 500) expect(asked).toHaveLength(1)
   })
 
+  it('STS, or a program, that does not answer: the time for the request holds, and it is said of them', async () => {
+    const silent = await listening(() => {})
+    const env = { ...(await role([], 200, granted())), AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${silent}` }
+    const short = { timeouts: { operation: 1_000 } }
+    const slow = /the service that gives credentials cannot be reached: no success within 1 s/
+    await expect(stored(`s3://${bucket}/x`, env, short)).rejects.toThrow(slow)
+    const home = await freshFolder()
+    await writeFile(join(home, 'config'), '[profile p]\ncredential_process = sleep 20')
+    const program = { AWS_PROFILE: 'p', AWS_CONFIG_FILE: join(home, 'config'), AWS_REGION: 'us-east-1' }
+    await expect(stored(`s3://${bucket}/x`, program, short)).rejects.toThrow(slow)
+  })
+
   it('STS that nobody reaches, and a token that is not there: neither is said of the object store', async () => {
     const env = await role([], 200, granted())
     const away = { ...env, AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${await freePort()}` }

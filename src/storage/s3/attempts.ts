@@ -9,7 +9,7 @@ const longestWait = 10_000
 
 export interface Limits {
   readonly attempts: number
-  /** Milliseconds for one attempt. */
+  /** Milliseconds for one attempt at a request without content. */
   readonly request: number
   /** Milliseconds for all attempts and the waits between them. */
   readonly operation: number
@@ -68,13 +68,28 @@ async function inTime<T>(
 ): Promise<T> {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), request)
+  const signal = AbortSignal.any([whole, late.signal])
   try {
-    return await attempt(AbortSignal.any([whole, late.signal]))
+    // What comes before the request, such as getting credentials, does not hear the signal.
+    return await abortable(attempt(signal), signal)
   } catch (error) {
     if (!late.signal.aborted || whole.aborted) throw error
     throw Object.assign(new Error(`no whole answer within ${request / 1000} s`), { name: 'TimeoutError' })
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** The promise, or the reason of the signal as soon as it is aborted. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    signal.throwIfAborted()
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The content of an object as a stream that survives a broken connection: it goes on where it broke off. */
 
 import { LockkeeperError } from '../../errors.ts'
-import { type Limits, withAttempts } from './attempts.ts'
+import { abortable, type Limits, withAttempts } from './attempts.ts'
 
 /** A part of an object from some byte on, as a server sends it. */
 export interface Part {
@@ -71,18 +71,6 @@ export function resumable(
     },
     { highWaterMark: 0 },
   )
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    signal.throwIfAborted()
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
 
 function brokenOff(offset: number, size: number): Error {

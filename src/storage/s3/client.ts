@@ -17,6 +17,8 @@ export interface Connection {
   readonly place: string
   readonly region: string
   readonly pathStyle: boolean
+  /** Whether whoever gives credentials has been asked and has not answered. */
+  waitsForCredentials(): boolean
   close(): void
 }
 
@@ -55,8 +57,9 @@ export async function connect(options: S3Options): Promise<Connection> {
   const region = await regionOf(client, endpoint)
   client = new S3Client({ ...settings, region, forcePathStyle: pathStyle })
   useContentMd5(client)
-  tellFailedCredentialsApart(client)
+  const waitsForCredentials = watchCredentials(client)
   return {
+    waitsForCredentials,
     client,
     region,
     pathStyle,
@@ -93,16 +96,21 @@ function checkHome(): void {
   }
 }
 
-/** What fails while credentials are being had would look like an answer of the object store. */
-function tellFailedCredentialsApart(client: S3Client): void {
+/** What fails or takes too long while credentials are being had would look like the object store's doing. */
+function watchCredentials(client: S3Client): () => boolean {
   const { credentials } = client.config
+  let waiting = 0
   client.config.credentials = async options => {
+    waiting++
     try {
       return await credentials(options)
     } catch (error) {
       throw new NoCredentials(error)
+    } finally {
+      waiting--
     }
   }
+  return () => waiting > 0
 }
 
 function checkEndpoint(endpoint: string | undefined): void {

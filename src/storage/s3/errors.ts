@@ -12,7 +12,8 @@ import { type Circumstances, type Explanation, redact, safe, slowHint, statusDet
  * `denied`, `config` or `storage`.
  */
 export function explainS3Error(error: unknown, at: Circumstances): unknown {
-  if (error instanceof LockkeeperError || isBug(error)) return error
+  const root = error instanceof NoCredentials ? error.cause : error
+  if (root instanceof LockkeeperError || isBug(root)) return root
   const { code, what, hint } = error instanceof OutOfTime ? outOfTime(error, at) : explain(error, at)
   const cause = safe(error instanceof OutOfTime || error instanceof NoCredentials ? error.cause : error, at)
   const details = { url: at.url, permission: at.permission, ...statusDetails(error) }

@@ -1,7 +1,7 @@
 /** Why there are no credentials: said of whoever gives them (STS, the container's agent, a file), not of the object store. */
 
 import { systemCode } from '../../errors.ts'
-import { statusOf } from './attempts.ts'
+import { OutOfTime, statusOf } from './attempts.ts'
 import { explainConnection } from './explain-connection.ts'
 import { type Circumstances, type Explanation, summary } from './summary.ts'
 
@@ -13,7 +13,8 @@ export function explainCredentials(error: unknown, at: Circumstances): Explanati
   const name = error instanceof Error ? error.name : ''
   const status = statusOf(error)
   const said = summary(error, at)
-  if (systemCode(error) === 'ENOENT' || systemCode(error) === 'EACCES')
+  // Of a file, not of a connection.
+  if (/^(ENOENT|EACCES)$/.test(systemCode(error) ?? '') && !isConnecting(error))
     return {
       code: 'config',
       what: `the token for the credentials cannot be read: ${said}`,
@@ -38,11 +39,15 @@ export function explainCredentials(error: unknown, at: Circumstances): Explanati
       hint: 'It is not the object store (STS, or the agent of the node). Run the same command again.',
     }
   const connection = explainConnection(error, at)
-  if (connection !== undefined)
+  if (connection !== undefined || error instanceof OutOfTime)
     return {
-      code: connection.code,
+      code: connection?.code ?? 'storage',
       what: `the service that gives credentials cannot be reached: ${said}`,
       hint: 'It is not the object store but STS, or the agent of the node: check the network to it, and AWS_ENDPOINT_URL_STS.',
     }
   return { code: 'config', what: `there are no credentials for the object store: ${said}`, hint: usualHint }
+}
+
+function isConnecting(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'connect'
 }

@@ -33,7 +33,7 @@ export interface S3Options {
   readonly attempts?: number | undefined
   /**
    * In milliseconds: until there is a connection (5,000), without a byte either way (30,000), for one attempt at a request
-   * (120,000), for one request with all its attempts (600,000).
+   * that sends no content (120,000), for one request with all its attempts (600,000).
    */
   readonly timeouts?:
     | {

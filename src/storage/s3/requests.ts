@@ -2,7 +2,7 @@
 
 import type { S3Client } from '@aws-sdk/client-s3'
 import { limit } from '../limit.ts'
-import { type Attempt, type Limits, NoCredentials, statusOf, withAttempts } from './attempts.ts'
+import { type Attempt, type Limits, NoCredentials, OutOfTime, statusOf, withAttempts } from './attempts.ts'
 import type { Connection } from './client.ts'
 import { explainS3Error } from './errors.ts'
 import type { S3Options } from './options.ts'
@@ -32,13 +32,17 @@ export class Requests {
     this.#turn = limit(options.concurrency ?? 8)
   }
 
-  /** Waits its turn, tries until it succeeds or cannot, and rejects with a `LockkeeperError`. */
-  run<T>(purpose: Purpose, attempt: (situation: Attempt) => Promise<T>): Promise<T> {
+  /**
+   * Waits its turn, tries until it succeeds or cannot, and rejects with a `LockkeeperError`.
+   * @param sends it has content: on a slow line an attempt takes as long as it takes, as long as something moves
+   */
+  run<T>(purpose: Purpose, attempt: (situation: Attempt) => Promise<T>, sends = false): Promise<T> {
+    const limits = sends ? { ...this.limits, request: this.limits.operation } : this.limits
     return this.#turn(async () => {
       try {
-        return await withAttempts(this.limits, attempt)
+        return await withAttempts(limits, attempt)
       } catch (error) {
-        throw await this.explained(error, purpose)
+        throw await this.explained(this.#connection.waitsForCredentials() ? slowCredentials(error) : error, purpose)
       }
     })
   }
@@ -75,4 +79,9 @@ export class Requests {
     }
     return secrets.filter(secret => secret !== undefined && secret !== '') as string[]
   }
+}
+
+/** Time was over before there were credentials: the object store was not even asked. */
+function slowCredentials(error: unknown): unknown {
+  return error instanceof OutOfTime ? new NoCredentials(error) : error
 }
