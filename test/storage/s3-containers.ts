@@ -8,6 +8,11 @@ import { images } from '../environment/images.ts'
 import { credentials } from './s3-servers.ts'
 
 export interface S3Container {
+  /** Of the container. */
+  readonly id: string
+  /** At which it listens in its container. */
+  readonly port: number
+  /** As this machine reaches it. */
   readonly options: S3Options
   readonly bucket: string
   stop(): Promise<void>
@@ -43,14 +48,24 @@ export async function startS3Container(which: keyof typeof servers): Promise<S3C
     .withExposedPorts(port)
     .withWaitStrategy(ready)
     .start()
-  const endpoint = `http://${container.getHost()}:${container.getMappedPort(port)}`
-  const options: S3Options = { endpoint, credentials }
-  const bucket = 'contract'
+  const stop = async () => void (await container.stop())
+  try {
+    const endpoint = `http://${container.getHost()}:${container.getMappedPort(port)}`
+    const options: S3Options = { endpoint, credentials }
+    const bucket = 'contract'
+    await createBucket(options, bucket)
+    return { id: container.getId(), port, options, bucket, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function createBucket(options: S3Options, Bucket: string): Promise<void> {
   const { client, close } = await connect(options)
   try {
-    await client.send(new CreateBucketCommand({ Bucket: bucket }))
+    await client.send(new CreateBucketCommand({ Bucket }))
   } finally {
     close()
   }
-  return { options, bucket, stop: async () => void (await container.stop()) }
 }
