@@ -9,15 +9,17 @@ import type { Ran } from '../support/cli.ts'
 export const application =
   process.getuid?.() === 0 ? { uid: 12345, gid: 12345 } : { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
 
-/** What the restricted Pod Security Standard asks for, a root file system that cannot be written, and no network. */
-export const restricted = [
+/** What the restricted Pod Security Standard asks for, and a root file system that cannot be written. */
+export const unprivileged = [
   '--read-only',
   ...['--tmpfs', '/tmp'],
   ...['--cap-drop', 'ALL'],
   ...['--security-opt', 'no-new-privileges'],
   ...['--user', `${application.uid}:${application.gid}`],
-  ...['--network', 'none'],
 ]
+
+/** That, and no network. */
+export const restricted = [...unprivileged, '--network', 'none']
 
 export interface Setting {
   readonly engine: Engine
@@ -79,6 +81,13 @@ export function startContainer(setting: Setting, args: readonly string[]): Runni
 /** Runs a container to its end. */
 export function runContainer(setting: Setting, args: readonly string[]): Promise<Ran> {
   return startContainer(setting, args).done
+}
+
+/** Runs containers to their end in which nothing says HOME: to a user whom the image does not know, Docker gives `/`. */
+export function withoutHome(setting: Setting): (args: readonly string[]) => Promise<Ran> {
+  const options = [...(setting.options ?? restricted), '--entrypoint', '/nodejs/bin/node']
+  const program = "delete process.env.HOME; import('/lockkeeper/dist/cli.js')"
+  return args => runContainer({ ...setting, options }, ['--eval', program, '--', 'lockkeeper', ...args])
 }
 
 /** A container that is made and neither started nor removed before the end of the test. @returns its name */

@@ -6,7 +6,7 @@ import { lockkeeperImage, patience } from '../environment/ask.ts'
 import { docker } from '../environment/docker.ts'
 import { expectOk, expectRefused } from '../support/cli.ts'
 import { Peer } from '../support/peer.ts'
-import { application, createContainer, restricted, runContainer, type Setting } from './container.ts'
+import { application, createContainer, restricted, runContainer, type Setting, withoutHome } from './container.ts'
 import { foreignFiles, ownership, Place } from './place.ts'
 
 const people = `-- migrate:up
@@ -115,7 +115,7 @@ describe('a deploy without privileges, network or a file system to write to', ()
 
 describe('the container', () => {
   test('needs no home folder, and no user that the image knows', async () => {
-    expectOk(await runContainer({ ...setting, env: { ...setting.env, HOME: '' } }, ['run']))
+    expectOk(await withoutHome(setting)(['run']))
   })
 
   test('says in the termination message how it went, for a person and for a program', async () => {
