@@ -27,11 +27,14 @@ export interface StartedCluster {
   stop(): Promise<void>
 }
 
-/** An empty one: what a run that was cut off has left goes first. Waits where another run on this machine has one. */
-export async function startCluster(): Promise<StartedCluster> {
+/**
+ * An empty one: what a run that was cut off has left goes first. Waits where another run on this machine has one.
+ * @param engine where kind puts its node
+ */
+export async function startCluster(engine: Engine): Promise<StartedCluster> {
   const kind = await whichKind()
   const release = await takeMachineLock('cluster')
-  const { down, up } = lifeOf[kind]
+  const { down, up } = kind === 'tool' ? lifeByTool : lifeByKind(engine)
   const stop = async () => {
     try {
       await down()
@@ -66,25 +69,31 @@ export function clusterOf(kind: ClusterKind): Cluster {
 
 async function whichKind(): Promise<ClusterKind> {
   if (existsSync(tool)) return 'tool'
-  if ((await programsNamed('kind')).length > 0) return 'kind'
+  const found = await Promise.all(['kind', 'kubectl'].map(program => programsNamed(program)))
+  if (found.every(paths => paths.length > 0)) return 'kind'
   throw new Error(
     'These tests need a Kubernetes: please install kind and kubectl, or leave them out with: npm test -- --exclude "test/kubernetes/**"',
   )
 }
 
-const lifeOf: Readonly<Record<ClusterKind, { up(): Promise<unknown>; down(): Promise<unknown> }>> = {
-  tool: {
-    up: async () => {
-      await step('Compiling a one-node Kubernetes (several minutes the first time)', () => run(tool, ['build']))
-      await step('Starting a one-node Kubernetes', () => run(tool, ['up']))
-    },
-    down: () => run(tool, ['down']),
+interface Life {
+  up(): Promise<unknown>
+  down(): Promise<unknown>
+}
+
+const lifeByTool: Life = {
+  up: async () => {
+    await step('Compiling a one-node Kubernetes (several minutes the first time)', () => run(tool, ['build']))
+    await step('Starting a one-node Kubernetes', () => run(tool, ['up']))
   },
-  kind: {
-    up: () =>
-      step('Starting a one-node Kubernetes (kind)', () =>
-        run('kind', ['create', 'cluster', '--name', kindName, '--wait', '120s']),
-      ),
-    down: () => run('kind', ['delete', 'cluster', '--name', kindName]),
-  },
+  down: () => run(tool, ['down']),
+}
+
+function lifeByKind(engine: Engine): Life {
+  const kind = (...args: readonly string[]) =>
+    run('kind', [...args, '--name', kindName], { env: environmentOf(engine) })
+  return {
+    up: () => step('Starting a one-node Kubernetes (kind)', () => kind('create', 'cluster', '--wait', '120s')),
+    down: () => kind('delete', 'cluster'),
+  }
 }

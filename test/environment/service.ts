@@ -74,7 +74,7 @@ class Environment {
       case 'lockkeeper':
         return { engine, image: await this.#once(question, () => buildLockkeeper(engine, question.target)) }
       case 'cluster':
-        return { engine, cluster: (await this.#once(question, startCluster)).kind }
+        return { engine, cluster: (await this.#once(question, () => startCluster(engine))).kind }
     }
   }
 
