@@ -4,7 +4,6 @@
  * says what is missing.
  */
 import { existsSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { canInstall, install } from './apt.ts'
 import { programsNamed, run } from './command.ts'
 import { type Lease, leaseEngine } from './docker-lease.ts'
@@ -37,11 +36,7 @@ export async function findEngine(mayInstall: boolean = canInstall()): Promise<Fo
     return { ...found, release: async () => {} }
   }
   if (!mayInstall) throw new Error(whatIsMissing())
-  if ((await programsNamed('dockerd')).length === 0 || (await builder()) === undefined) {
-    await install(['docker.io', 'iptables'])
-    const service = await startedByItself()
-    if (service !== undefined) return { ...service, release: async () => {} }
-  }
+  if ((await programsNamed('dockerd')).length === 0 || (await builder()) === undefined) await installEngine()
   return startOwn()
 }
 
@@ -90,14 +85,16 @@ async function builder(): Promise<string | undefined> {
   return undefined
 }
 
-/** Where systemd runs, installing Docker starts it. */
-async function startedByItself(): Promise<Engine | undefined> {
-  const deadline = performance.now() + (existsSync('/run/systemd/system') ? answerTime : 0)
-  for (;;) {
-    const found = await answering()
-    if (found !== undefined || performance.now() > deadline) return found
-    await sleep(200)
-  }
+/** Where systemd runs, the packages start their services, which would outlive the tests: those that are new are ended. */
+async function installEngine(): Promise<void> {
+  const absent = async (program: string) => (await programsNamed(program)).length === 0
+  const units = [
+    ...((await absent('dockerd')) ? ['docker.socket', 'docker.service'] : []),
+    ...((await absent('containerd')) ? ['containerd.service'] : []),
+  ]
+  await install(['docker.io', 'iptables'])
+  if (existsSync('/run/systemd/system') && units.length > 0)
+    await step(`Ending ${units.join(', ')} (systemctl)`, () => run('systemctl', ['disable', '--now', ...units]))
 }
 
 async function startOwn(): Promise<FoundEngine> {
