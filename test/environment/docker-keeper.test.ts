@@ -76,7 +76,7 @@ test('a killed keeper takes it along, and the next run gets another one', async 
   expect(await second.release()).toEqual({ ended: true })
 })
 
-test('it begins without what a killed run has left: containers, and images without a name', async () => {
+test('it begins without what a killed run has left: containers, networks, and images without a name', async () => {
   const first = await hold<Has>('engine', folder)
   const ask = (has: Has, ...args: string[]) => run(client, args, { env: { ...process.env, DOCKER_HOST: has.host } })
   const [named, nameless] = ['named', 'nameless'].map(name => join(folder, `${name}.tar`)) as [string, string]
@@ -87,11 +87,13 @@ test('it begins without what a killed run has left: containers, and images witho
   await ask(first.has, 'import', named, 'kept:1')
   await ask(first.has, 'import', nameless)
   await ask(first.has, 'create', 'kept:1', '/no-such-program')
+  await ask(first.has, 'network', 'create', '--internal', 'forgotten')
   expect((await ask(first.has, 'images', '--quiet')).split('\n')).toHaveLength(2)
   await first.release()
 
   const second = await hold<Has>('engine', folder)
   expect(await ask(second.has, 'ps', '--all', '--quiet')).toBe('')
+  expect(await ask(second.has, 'network', 'ls', '--filter', 'type=custom', '--quiet')).toBe('')
   expect(await ask(second.has, 'images', '--format', '{{.Repository}}:{{.Tag}}')).toBe('kept:1')
   await second.release()
 })

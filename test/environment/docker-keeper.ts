@@ -127,7 +127,7 @@ async function answer(child: ChildProcess): Promise<KeeperWord> {
 
 /** What runs that were killed have left: nobody uses an engine that has just come up. */
 async function tidyUp(): Promise<void> {
-  for (const what of ['containers', 'volumes', 'images']) await asks('POST', `/${what}/prune`)
+  for (const what of ['containers', 'networks', 'volumes', 'images']) await asks('POST', `/${what}/prune`)
 }
 
 /** Asks the engine; true when it has done it. */
