@@ -5,7 +5,7 @@ import { canInstall } from './apt.ts'
 import { engine as askForEngine, image, patience } from './ask.ts'
 import { docker, type Engine } from './docker.ts'
 import { dockerfileDefault, ensureImage, images } from './images.ts'
-import { buildLockkeeper, removeLockkeeper } from './lockkeeper-image.ts'
+import { alsoNamed, buildLockkeeper, removeLockkeeper } from './lockkeeper-image.ts'
 import { startRegistry, startSilence } from './registry.ts'
 import { standInLabel } from './stand-ins.ts'
 
@@ -122,6 +122,24 @@ describe("Lockkeeper's own image", () => {
     expect(await idOf(elsewhere)).toBeDefined()
     await removeLockkeeper(engine)
     expect(await idOf(ours)).toBeUndefined()
+  })
+
+  test('gets another name for a while, and what had that name before has it again', async () => {
+    const [ours, another] = ['ours', 'another'].map(tag => `lockkeeper-test/named:${tag}-${process.pid}`) as [
+      string,
+      string,
+    ]
+    onTestFinished(() => remove(ours))
+    onTestFinished(() => remove(another))
+    await importEmpty(ours, 'LABEL whose=ours')
+    const meanwhile = () => alsoNamed(engine, ours, another, () => idOf(another))
+    expect(await meanwhile()).toBe(await idOf(ours))
+    expect(await idOf(another)).toBeUndefined()
+
+    await importEmpty(another, 'LABEL whose=theirs')
+    const theirs = await idOf(another)
+    expect(await meanwhile()).toBe(await idOf(ours))
+    expect(await idOf(another)).toBe(theirs)
   })
 
   test('is built on what the Dockerfile says', () => {

@@ -38,6 +38,17 @@ export function buildTarget(engine: Engine, options: readonly string[]): Promise
   return docker(engine, ['build', '--quiet', ...secret, ...options, projectFolder])
 }
 
+/** While `work` runs the image has another name as well; what a person has under that name gets it back. */
+export async function alsoNamed<T>(engine: Engine, image: string, name: string, work: () => Promise<T>): Promise<T> {
+  const theirs = await docker(engine, ['image', 'inspect', '--format', '{{.Id}}', name]).catch(() => undefined)
+  await docker(engine, ['tag', image, name])
+  try {
+    return await work()
+  } finally {
+    await docker(engine, theirs === undefined ? ['image', 'rm', name] : ['tag', theirs, name])
+  }
+}
+
 /** Takes away what this run has built; layers stay in the build cache. */
 export async function removeLockkeeper(engine: Engine): Promise<void> {
   const names = targets.map(target => nameOf(target, process.pid))

@@ -4,29 +4,32 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
 import { cluster as askForCluster, image, lockkeeperImage } from '../environment/ask.ts'
 import type { Cluster } from '../environment/cluster.ts'
 import { images } from '../environment/images.ts'
+import { alsoNamed } from '../environment/lockkeeper-image.ts'
 import { takeMachineLock } from '../environment/machine-lock.ts'
 
 const manifests = fileURLToPath(new URL('../../k8s/', import.meta.url))
 /** A container that failed is started again after 10 s, 20 s, and so on up to 5 minutes. Milliseconds. */
 const patient = 360_000
 const itsNamespace = 'lockkeeper-example'
+/** As docs/kubernetes.md has it built and loaded. */
+const itsImage = `lockkeeper:${packageJson.version}`
 
 export class Example {
   readonly namespace: string
   /** Its kustomization. */
   readonly folder: string
-  /** The name of our own image. */
-  readonly image: string
+  /** The name of our own image, as the node knows it. */
+  readonly image = itsImage
   readonly #cluster: Cluster
   readonly #copy: string
   readonly #leave: () => void
 
-  private constructor(cluster: Cluster, copy: string, namespace: string, image: string, leave: () => void) {
+  private constructor(cluster: Cluster, copy: string, namespace: string, leave: () => void) {
     this.#leave = leave
-    this.image = image
     this.#cluster = cluster
     this.#copy = copy
     this.folder = join(copy, 'examples', 'statefulset')
@@ -47,15 +50,13 @@ export class Example {
     const { engine, image: ours } = await lockkeeperImage()
     await image(images.versitygw)
     const cluster = await askForCluster()
-    await cluster.load(engine, [ours, images.runtime, images.versitygw])
+    const others = [images.runtime, images.versitygw]
+    await alsoNamed(engine, ours, itsImage, () => cluster.load(engine, [itsImage, ...others]))
     const copy = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
     await cp(manifests, copy, { recursive: true })
-    const example = new Example(cluster, copy, namespace, ours, leave)
+    const example = new Example(cluster, copy, namespace, leave)
     await example.edit('namespace.yaml', `name: ${itsNamespace}`, `name: ${namespace}`)
     await example.edit('kustomization.yaml', `namespace: ${itsNamespace}`, `namespace: ${namespace}`)
-    // What `kustomize edit set image` does.
-    const [newName, newTag] = ours.split(':')
-    await example.edit('kustomization.yaml', '    newTag: latest', `    newName: ${newName}\n    newTag: ${newTag}`)
     return example
   }
 

@@ -34,6 +34,11 @@ describe('the StatefulSet example', () => {
     10 * minutes,
   )
 
+  test('has a namespace in which the API server refuses a privileged pod', async () => {
+    const privileged = ['run', 'privileged', `--image=${example.image}`, '--privileged', '--restart=Never']
+    await expect(kubectl(...privileged)).rejects.toThrow(/violates PodSecurity "restricted:.*privileged/s)
+  })
+
   test(
     'a release with another migration rolls out beside the writing application, and a broken one does not start',
     async () => {
