@@ -1,4 +1,4 @@
-/** How migrations get into an image: derived by two lines, as docs/image.md shows it, or by the target `fossawork`. */
+/** How migrations get into an image: derived by two lines, as the documentation shows it, or by the target `fossawork`. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -11,8 +11,6 @@ import { fossawork, newest } from '../support/workplace.ts'
 import { runContainer, type Setting } from './container.ts'
 import { Place } from './place.ts'
 
-const page = readFileSync(new URL('../../docs/image.md', import.meta.url), 'utf8')
-
 let plain: Setting
 let withMigrations: Setting
 
@@ -20,6 +18,10 @@ beforeAll(async () => {
   plain = await lockkeeperImage('lockkeeper')
   withMigrations = await lockkeeperImage('fossawork')
 }, patience)
+
+function textOf(page: string): string {
+  return readFileSync(new URL(`../../${page}`, import.meta.url), 'utf8')
+}
 
 /** The place as a container sees it that mounts no migrations. */
 function withoutMount(place: Place, from: Setting): Setting {
@@ -29,15 +31,23 @@ function withoutMount(place: Place, from: Setting): Setting {
 }
 
 describe('the image itself', () => {
+  test.each(['README.md', 'docs/image.md', 'docs/kubernetes.md', 'k8s/examples/statefulset/kustomization.yaml'])(
+    'has the version that this is wherever %s names it',
+    page => {
+      const versions = [...textOf(page).matchAll(/(?:\blockkeeper:|newTag: )(\w[\w.]*)/g)].map(([, version]) => version)
+      expect([...new Set(versions)]).toEqual([packageJson.version])
+    },
+  )
+
   test('has no migrations, and says what to do about it', async () => {
     expectRefused(await runContainer(withoutMount(new Place(), plain), ['run']), 78, '/migrations')
   })
 })
 
-describe('an image derived from it', () => {
-  const dockerfile = /```dockerfile\n(FROM lockkeeper:.*\n.*\n)```/.exec(page)?.[1] ?? ''
+describe.each(['README.md', 'docs/image.md'])('an image derived from it as in %s', page => {
+  const dockerfile = /```dockerfile\n(FROM lockkeeper.*\n.*\n)```/.exec(textOf(page))?.[1] ?? ''
 
-  test('is two lines in the documentation, with the version that this is', () => {
+  test('is two lines, with the version that this is', () => {
     expect(dockerfile).toBe(`FROM lockkeeper:${packageJson.version}\nCOPY migrations /migrations\n`)
   })
 
