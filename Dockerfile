@@ -1,7 +1,7 @@
 # Lockkeeper's image. Targets: `lockkeeper`, which is what you get without --target, has the program and no migrations;
 # `fossawork` adds the reference application's. docs/image.md says how to use, derive and build it.
 
-# The base images. Pin them by digest where you publish: --build-arg RUNTIME_IMAGE=name@sha256:...
+# The base images. Pin them by digest where you publish: --build-arg RUNTIME_IMAGE=name:tag@sha256:... (docs/image.md)
 ARG BUILD_IMAGE=node:24.21.0-bookworm-slim
 ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian13:nonroot
 
