@@ -21,6 +21,9 @@ ALTER TABLE people ADD COLUMN email TEXT;
 ALTER TABLE people DROP COLUMN email;
 `
 
+/** Owner and mode of the database. */
+const asItWas = { ...application, mode: '640' }
+
 let image: Awaited<ReturnType<typeof lockkeeperImage>>
 let store: InternalStore
 let place: Place
@@ -73,14 +76,13 @@ async function backupsInBucket(): Promise<string[]> {
 
 describe('a deploy without privileges, with a network to the store only', () => {
   test('backs up there, brings the database to its level, and the program of this machine goes on with it', async () => {
-    const before = ownership(place.database)
-    expect(before).toEqual({ ...application, mode: '640' })
+    expect(ownership(place.database)).toEqual(asItWas)
     const ran = await runContainer(setting, ['run'])
     expectOk(ran)
     expect(ran.stdout).toContain('1 migration applied: the database went from v001_people to v002_email.\n')
     expect(await backupsInBucket()).toEqual([expect.stringContaining('-pre-migration-v001_people')])
 
-    expect(ownership(place.database)).toEqual(before)
+    expect(ownership(place.database)).toEqual(asItWas)
     expect(await foreignFiles(place.volume)).toEqual([])
     const peer = await Peer.open(place.database)
     expect(await peer.run('PRAGMA journal_mode')).toEqual([['wal']])
@@ -102,11 +104,10 @@ describe('a deploy without privileges, with a network to the store only', () => 
   })
 
   test('is followed by a restore from there, after which the program goes on as well', async () => {
-    const before = ownership(place.database)
     expectOk(await runContainer(setting, ['run']))
     expectOk(await runContainer(setting, ['restore', '--latest']))
 
-    expect(ownership(place.database)).toEqual(before)
+    expect(ownership(place.database)).toEqual(asItWas)
     expect(await foreignFiles(place.volume)).toEqual([])
     const peer = await Peer.open(place.database)
     expect(await peer.run("INSERT INTO people (name) VALUES ('Barbara')")).toEqual([])
