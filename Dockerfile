@@ -18,7 +18,7 @@ COPY tsconfig.json LICENSE ./
 COPY scripts/*.ts scripts/
 COPY src src
 COPY migrations/*.sql /out/fossawork/migrations/
-# Node reads source maps only when asked to, and names are not shortened: they would be a third of the image for nothing.
+# Node reads source maps only when asked to, and few names are shortened: they would be half as much again, for nothing.
 # Times and modes are set so that neither the clock nor a checkout's umask shows in the layers.
 ARG SOURCE_DATE_EPOCH=0
 RUN node scripts/build.ts \
