@@ -92,7 +92,8 @@ async function installEngine(): Promise<void> {
     ...((await absent('dockerd')) ? ['docker.socket', 'docker.service'] : []),
     ...((await absent('containerd')) ? ['containerd.service'] : []),
   ]
-  await install(['docker.io', 'iptables'])
+  // Since Debian 13 the client and its builder are packages of their own.
+  await install(['docker.io', 'iptables'], ['docker-cli', 'docker-buildx'])
   if (existsSync('/run/systemd/system') && units.length > 0)
     await step(`Ending ${units.join(', ')} (systemctl)`, () => run('systemctl', ['disable', '--now', ...units]))
 }
