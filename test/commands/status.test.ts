@@ -1,5 +1,6 @@
 /** `status`, `plan` and `history`: what they tell of a database in each state, without a trace. */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { expectOk, expectRefused } from '../support/cli.ts'
 import { pythonSql } from '../support/peers.ts'
@@ -161,3 +162,37 @@ test('plan --to stops where it is told to', async () => {
     migrations: [{ version: 'v001_shop' }],
   })
 })
+
+test.each(['status', 'plan', 'run'])(
+  '%s has let go of the database while it replays what the schema ought to be',
+  async command => {
+    const place = await shop()
+    const [probe, seen] = [join(place.folder, 'probe'), join(place.folder, 'seen')]
+    place.migration(
+      'v002_probe.ts',
+      `import { existsSync, writeFileSync } from 'node:fs'
+     import { DatabaseSync } from 'node:sqlite'
+     export function up(db: DatabaseSync) {
+       db.exec('CREATE TABLE probe (x)')
+       if (!existsSync(${JSON.stringify(probe)})) return
+       const live = new DatabaseSync(${JSON.stringify(place.database)}, { timeout: 0 })
+       const alone = () => {
+         try {
+           live.exec('BEGIN EXCLUSIVE; ROLLBACK')
+           return 'free'
+         } catch {
+           return 'busy'
+         }
+       }
+       writeFileSync(${JSON.stringify(seen)}, alone())
+       live.close()
+     }`,
+    )
+    expectOk(await place.run(['run']))
+    // Not what was validated last, so that it has to be replayed.
+    pythonSql(place.database, 'CREATE INDEX by_hand ON customers (name)')
+    writeFileSync(probe, '')
+    expectOk(await place.run([command]))
+    expect(readFileSync(seen, 'utf8')).toBe('free')
+  },
+)
