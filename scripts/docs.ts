@@ -75,8 +75,8 @@ ${sections.join('\n')}`
 function settingsPage(): string {
   const once = [...new Map(Object.values(settings).map(setting => [setting.flags, setting])).values()]
   const rows = once.map(
-    ({ env, fallback = '', flags, help }) =>
-      `| \`${flags.replaceAll('|', '\\|')}\` | \`${env}\` | ${help} | ${fallback} |`,
+    ({ env, environmentOnly = false, fallback = '', flags, help }) =>
+      `| ${environmentOnly ? '' : `\`${flags.replaceAll('|', '\\|')}\``} | \`${env}\` | ${help} | ${fallback} |`,
   )
   return `# Settings
 

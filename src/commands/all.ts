@@ -4,6 +4,8 @@ import { backups } from './backups.ts'
 import { baseline } from './baseline.ts'
 import type { Command } from './command.ts'
 import { drill } from './drill.ts'
+import { encryptCredentials } from './fossawork-encrypt-credentials.ts'
+import { importV1 } from './fossawork-import-v1.ts'
 import { history } from './history.ts'
 import { lint } from './lint.ts'
 import { newCommand } from './new.ts'
@@ -43,4 +45,6 @@ export const commands: readonly Command[] = [
   lint,
   schema,
   newCommand,
+  importV1,
+  encryptCredentials,
 ]

@@ -2,6 +2,7 @@
  * Arguments as values. The usual ones are understood here without commander, which takes a third of the time of a run
  * with nothing to do; a request for help, a mistake, and whatever else is out of the ordinary is left to commander.
  */
+import type { Setting } from '../config/setting.ts'
 import { optionName, type SettingName, settings } from '../config/settings.ts'
 import { type Command, generalSettings } from './command.ts'
 
@@ -30,10 +31,12 @@ export function settingsOf({ settings: own }: Command): SettingName[] {
  */
 export function plainArguments(args: readonly string[], commands: readonly Command[]): Given | undefined {
   const [name, ...rest] = args
-  const command = commands.find(each => name !== undefined && (each.name === name || each.alias === name))
+  const command = commands.find(
+    each => name !== undefined && each.group === undefined && (each.name === name || each.alias === name),
+  )
   if (command === undefined) return undefined
   const flags = new Map(
-    [jsonFlag, ...(command.options ?? []).map(each => each.flags), ...settingsOf(command).map(flagsOf)].map(
+    [jsonFlag, ...(command.options ?? []).map(each => each.flags), ...settingsOf(command).flatMap(flagsOf)].map(
       each => [each.split(' ')[0], each] as const,
     ),
   )
@@ -61,8 +64,10 @@ export function given(command: Command, values: Values, argument?: string): Give
   return { command, settings: givenSettings(settingsOf(command), values), options, json: values['json'] === true }
 }
 
-function flagsOf(name: SettingName): string {
-  return settings[name].flags
+/** None for a setting that only the environment has. */
+function flagsOf(name: SettingName): string[] {
+  const { environmentOnly = false, flags }: Setting<unknown> = settings[name]
+  return environmentOnly ? [] : [flags]
 }
 
 function givenSettings(names: readonly SettingName[], values: Values) {

@@ -56,8 +56,17 @@ export interface Outcome {
   readonly code?: ErrorCode
 }
 
+/** Commands for one thing, behind a word of their own: `lockkeeper fossawork import-v1`. */
+export interface CommandGroup {
+  readonly name: string
+  /** One line. */
+  readonly summary: string
+}
+
 export interface Command<Names extends SettingName = SettingName> {
   readonly name: string
+  /** Default: none. */
+  readonly group?: CommandGroup
   readonly alias?: string
   /** One line. */
   readonly summary: string

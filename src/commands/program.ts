@@ -1,9 +1,10 @@
 /** The commands as a program for commander: options from the table of settings, help with examples and exit codes. */
 import { CommanderError, Option, Command as Program } from 'commander'
+import type { Setting } from '../config/setting.ts'
 import { type SettingName, settings } from '../config/settings.ts'
 import { exitCodes, LockkeeperError } from '../errors.ts'
 import { type Given, given, jsonFlag, settingsOf, type Values } from './arguments.ts'
-import type { Command } from './command.ts'
+import type { Command, CommandGroup } from './command.ts'
 
 export interface Surroundings {
   readonly version: string
@@ -40,16 +41,34 @@ function program(commands: readonly Command[], { version, writeOut, writeErr, ex
     // Or else `rollback --version V` would be understood as `--version`.
     .enablePositionalOptions()
     .showSuggestionAfterError()
-    .exitOverride(error => refuse(error))
+    .exitOverride(error => refuse(error, []))
     // Long flags leave a narrow column, which commander would not wrap.
     .configureHelp({ minWidthToWrap: 20 })
     .configureOutput({ writeOut, writeErr, outputError: () => {} })
     .addHelpText('after', `\nExamples:\n${exampleLines(rootExamples)}\n\nExit codes:\n${exitCodeLines()}`)
-  for (const declared of commands) root.addCommand(declare(declared, execute))
-  // A subcommand takes over the root's ways only when asked to.
-  for (const subcommand of root.commands)
-    subcommand.copyInheritedSettings(root).exitOverride(error => refuse(error, subcommand.name()))
+  for (const [group, members] of Map.groupBy(commands, each => each.group)) {
+    const parent = group === undefined ? root : groupOf(group)
+    if (parent !== root) root.addCommand(parent)
+    for (const declared of members) parent.addCommand(declare(declared, execute))
+  }
+  passOn(root, [])
   return root
+}
+
+function groupOf({ name, summary }: CommandGroup): Program {
+  return new Program(name)
+    .summary(summary)
+    .description(summary)
+    .helpCommand('help [command]', 'show what a command does')
+}
+
+/** A subcommand takes over its parent's ways only when asked to. @param words that lead to the parent */
+function passOn(parent: Program, words: readonly string[]): void {
+  for (const subcommand of parent.commands) {
+    const way = [...words, subcommand.name()]
+    subcommand.copyInheritedSettings(parent).exitOverride(error => refuse(error, way, subcommand.commands))
+    passOn(subcommand, way)
+  }
 }
 
 const rootExamples = [
@@ -59,13 +78,17 @@ const rootExamples = [
 ]
 
 /** What commander refuses, as an error of ours. */
-function refuse(error: CommanderError, command?: string): never {
+function refuse(error: CommanderError, way: readonly string[], inside: readonly Program[] = []): never {
   if (error.exitCode === 0) throw error
+  const [command, ...more] = way
+  const help = more.length === 0 ? ['help', ...way] : [command, 'help', ...more]
   const shows =
-    command === undefined ? 'lockkeeper help shows every command.' : `lockkeeper help ${command} shows its options.`
+    command === undefined
+      ? 'lockkeeper help shows every command.'
+      : `lockkeeper ${help.join(' ')} shows its ${inside.length === 0 ? 'options' : 'commands'}.`
   if (error.code === 'commander.help')
     throw new LockkeeperError('usage', 'no command is given', {
-      hint: 'The deploy job is: lockkeeper run',
+      hint: command === undefined ? 'The deploy job is: lockkeeper run' : shows,
       cause: error,
     })
   const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
@@ -78,8 +101,17 @@ function declare(declared: Command, execute: Surroundings['execute']): Program {
   if (alias !== undefined) command.alias(alias)
   if (argument !== undefined) command.argument(`[${argument.name}]`, argument.help)
   for (const { flags, help } of options) command.addOption(new Option(flags, help))
-  for (const setting of settingsOf(declared)) command.addOption(settingOption(setting))
+  const silent: Setting<unknown>[] = []
+  for (const name of settingsOf(declared)) {
+    const setting: Setting<unknown> = settings[name]
+    if (setting.environmentOnly) silent.push(setting)
+    else command.addOption(settingOption(name))
+  }
   command.option(jsonFlag, 'one JSON document on standard output, logs on standard error')
+  if (silent.length > 0) {
+    const lines = silent.map(({ env, help }) => `  ${env.padEnd(22)} ${help}`)
+    command.addHelpText('after', `\nOnly in the environment:\n${lines.join('\n')}`)
+  }
   command.addHelpText('after', `\nExamples:\n${exampleLines(examples)}`)
   command.action(() => execute(given(declared, command.opts<Values>(), command.args[0])))
   return command

@@ -18,7 +18,7 @@ export function resolveSettings<Name extends SettingName>(
   const hints = new Set<string>()
   const config: Record<string, unknown> = {}
   for (const name of names) {
-    const { flags, env, fallback, otherEnv = '', read } = settings[name] as Setting<unknown>
+    const { flags, env, environmentOnly = false, fallback, otherEnv = '', read } = settings[name] as Setting<unknown>
     const value = given[name] ?? (environment[env] || environment[otherEnv] || undefined) ?? fallback
     try {
       config[name] = read(variableOf(env, value))
@@ -26,7 +26,7 @@ export function resolveSettings<Name extends SettingName>(
       if (error instanceof LockkeeperError) {
         problems.push(error.message)
         if (error.hint !== undefined) hints.add(error.hint)
-      } else problems.push(`${env} (${flags})${plain(messageOf(error), env, value)}`)
+      } else problems.push(`${env}${environmentOnly ? '' : ` (${flags})`}${plain(messageOf(error), env, value)}`)
     }
   }
   if (problems.length > 0)

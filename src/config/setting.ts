@@ -75,6 +75,8 @@ export interface Setting<T> {
   /** Looked at where `env` is not set: proxies are also written in lower case. */
   readonly otherEnv?: string
   readonly help: string
+  /** A secret is no flag: everybody on the machine can read the arguments of a process. `flags` only names it. Default false. */
+  readonly environmentOnly?: boolean
   /** As a person would write it; undefined: there is none, and the setting may be absent. */
   readonly fallback?: string | undefined
   readonly read: (variable: Variable) => T
@@ -86,3 +88,38 @@ export const flag = (variable: Variable) => variable.default('false').asBool()
 export const optional = (variable: Variable) => variable.asString() || undefined
 
 export const declare = <T>(setting: Setting<T>): Setting<T> => setting
+
+export function keep(rule: string, fallback: number, help: string): Setting<number> {
+  return {
+    flags: `--keep-${rule} <number>`,
+    env: `LOCKKEEPER_KEEP_${rule.toUpperCase().replaceAll('-', '_')}`,
+    help: `${help}; 0: no such rule`,
+    fallback: String(fallback),
+    read: count,
+  }
+}
+
+export function time(task: string, what: string, fallback: string): Setting<string> {
+  return {
+    flags: `--${task}-at <cron>`,
+    env: `LOCKKEEPER_${task.toUpperCase()}_AT`,
+    help: `${what}: a cron expression of five fields, or off`,
+    fallback,
+    read: variable => variable.required().asString(),
+  }
+}
+
+export function identity(what: string): Setting<string | undefined> {
+  return {
+    flags: `--${what} <name>`,
+    env: `LOCKKEEPER_${what.toUpperCase()}`,
+    help: `the ${what} this runs in, for the history`,
+    read: optional,
+  }
+}
+
+/** Not shown with its value, and never a flag. */
+export function secret(env: string, help: string): Setting<string | undefined> {
+  const flags = `--${env.toLowerCase().replaceAll('_', '-')} <text>`
+  return { flags, env, help, environmentOnly: true, read: optional }
+}

@@ -2,7 +2,7 @@
  * Every setting of the command line, declared once: its flag, its environment variable, what it means, its default and
  * how it is read. Options, `--help` and the documentation are made from this table. Flags win over the environment.
  */
-import { count, declare, duration, flag, optional, type Setting } from './setting.ts'
+import { declare, duration, flag, identity, keep, optional, secret, time } from './setting.ts'
 
 export const settings = {
   database: declare({
@@ -233,6 +233,8 @@ export const settings = {
     fallback: '127.0.0.1:9375',
     read: variable => variable.required().asListen(),
   }),
+  encryptionPassword: secret('ENCRYPTION_PASSWORD', "FossaWork's: what credentials are encrypted with"),
+  encryptionSalt: secret('ENCRYPTION_SALT', "FossaWork's: goes with the password (default: the application's own)"),
   logFormat: declare({
     flags: '--log-format <json|pretty>',
     env: 'LOCKKEEPER_LOG_FORMAT',
@@ -251,35 +253,6 @@ export const settings = {
   image: identity('image'),
   job: identity('job'),
 } as const
-
-function keep(rule: string, fallback: number, help: string): Setting<number> {
-  return {
-    flags: `--keep-${rule} <number>`,
-    env: `LOCKKEEPER_KEEP_${rule.toUpperCase().replaceAll('-', '_')}`,
-    help: `${help}; 0: no such rule`,
-    fallback: String(fallback),
-    read: count,
-  }
-}
-
-function time(task: string, what: string, fallback: string): Setting<string> {
-  return {
-    flags: `--${task}-at <cron>`,
-    env: `LOCKKEEPER_${task.toUpperCase()}_AT`,
-    help: `${what}: a cron expression of five fields, or off`,
-    fallback,
-    read: variable => variable.required().asString(),
-  }
-}
-
-function identity(what: string): Setting<string | undefined> {
-  return {
-    flags: `--${what} <name>`,
-    env: `LOCKKEEPER_${what.toUpperCase()}`,
-    help: `the ${what} this runs in, for the history`,
-    read: optional,
-  }
-}
 
 export type SettingName = keyof typeof settings
 export type Config<Names extends SettingName> = {

@@ -10,6 +10,8 @@ export type Step =
   | 'validate'
   | 'commit'
   | 'restore'
+  | 'import'
+  | 'encrypt'
   | 'verify'
   | 'prune'
   | 'schedule'
@@ -31,7 +33,7 @@ export type JobEvent =
       readonly step: Step
       readonly done: number
       readonly total: number
-      readonly unit: 'bytes' | 'migrations' | 'statements'
+      readonly unit: 'bytes' | 'migrations' | 'statements' | 'rows'
     }
 
 export type Listener = (event: JobEvent) => void

@@ -6,12 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { type Connection, SqliteError } from '../database/connection.ts'
 
 const idPrefix = 'lockkeeper-'
-const reason = 'schema migration by Lockkeeper'
+const reasons = { schema: 'schema migration by Lockkeeper', rows: 'rows written by Lockkeeper' }
 const needed = ['audit_id', 'table_name', 'record_id', 'action', 'changes_json', 'reason']
 
 export interface AuditEntry {
-  readonly version: string
-  readonly action: 'migrate' | 'rollback' | 'adopt'
+  /** Null: it is about many rows of the table, and not about a migration. */
+  readonly version: string | null
+  readonly action: 'migrate' | 'rollback' | 'adopt' | 'import' | 'encrypt'
   readonly table: string
   readonly changes: Readonly<Record<string, unknown>>
 }
@@ -33,7 +34,7 @@ export async function recordAudit(connection: Connection, entries: readonly Audi
         version,
         action,
         JSON.stringify(changes),
-        reason,
+        version === null ? reasons.rows : reasons.schema,
       )
     await connection.exec('RELEASE lockkeeper_audit')
     return undefined
@@ -55,7 +56,7 @@ export async function countAuditEntries(connection: Connection): Promise<number>
 /** The condition, as SQL, for the entries that Lockkeeper has made; undefined for any other table. */
 export async function ownAuditEntries(connection: Connection, table: string): Promise<string | undefined> {
   if (table.toLowerCase() !== 'audit_trail' || !(await isThere(connection))) return undefined
-  return `reason = '${reason}' AND audit_id LIKE '${idPrefix}%'`
+  return `reason IN ('${reasons.schema}', '${reasons.rows}') AND audit_id LIKE '${idPrefix}%'`
 }
 
 /** SQLITE_ERROR, SQLITE_CONSTRAINT, SQLITE_MISMATCH. */

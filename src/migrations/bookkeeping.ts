@@ -45,7 +45,7 @@ export interface Actor {
 
 export interface EventRow extends Actor {
   readonly id: number
-  readonly action: 'migrate' | 'adopt' | 'rollback' | 'restore'
+  readonly action: 'migrate' | 'adopt' | 'rollback' | 'restore' | 'import' | 'encrypt'
   readonly outcome: 'ok' | 'failed'
   readonly started_at: string
   readonly duration_ms: number

@@ -9,7 +9,7 @@ import { exitCodes } from '../../src/errors.ts'
 import { errorOf, expectRefused, lockkeeper } from '../support/cli.ts'
 import { newPlace } from '../support/workplace.ts'
 
-const commands = declared.map(({ name }) => name)
+const commands = [...new Set(declared.map(({ group, name }) => group?.name ?? name))]
 const json = { env: { LOCKKEEPER_LOG_FORMAT: 'json' } }
 const pretty = { env: { LOCKKEEPER_LOG_FORMAT: 'pretty' } }
 
@@ -40,6 +40,17 @@ const wrong: readonly [string, readonly string[], RegExp][] = [
   ],
   ['a time that is none', ['restore', '--at', 'teatime', '--database', 'x', '--repository', 'file:///x'], /teatime/],
   ['a rollback without a target', ['rollback', '--database', 'x'], /--version, --to and --steps/],
+  [
+    'a wrong command behind a word',
+    ['fossawork', 'import-v2'],
+    /unknown command 'import-v2' \(Did you mean import-v1\?\)/,
+  ],
+  ['an import without a folder', ['fossawork', 'import-v1', '--database', 'x'], /the data folder of V1 is not named/],
+  [
+    'a secret as a flag',
+    ['fossawork', 'import-v1', '--encryption-password', 'x'],
+    /unknown option '--encryption-password'/,
+  ],
   ['a number of steps that is none', ['rollback', '--steps', 'two', '--database', 'x'], /two/],
 ]
 
@@ -57,8 +68,9 @@ describe('refused as usage', () => {
     expect(ran.stderr).not.toMatch(/^\s+at /m)
   })
 
-  test.each(wrong)('%s, as one JSON document with --json', async (_, [command, ...args], says) => {
-    const ran = await lockkeeper([command!, '--json', ...args], json)
+  test.each(wrong)('%s, as one JSON document with --json', async (_, args, says) => {
+    const words = args.findIndex(arg => arg.startsWith('-'))
+    const ran = await lockkeeper(args.toSpliced(words === -1 ? args.length : words, 0, '--json'), json)
     const { error } = JSON.parse(ran.stdout)
     expect(error).toMatchObject({ code: 'usage', exit: 64, message: expect.stringMatching(says) })
     expect(error.hint).toMatch(/\w/)
@@ -86,8 +98,12 @@ describe('help', () => {
   })
 
   test.each(declared)('of $name shows its settings with their variables, and examples', async declaration => {
-    const { name: command } = declaration
-    const [flag, word] = await Promise.all([lockkeeper([command, '--help']), lockkeeper(['help', command])])
+    const { group, name } = declaration
+    const command = group === undefined ? name : `${group.name} ${name}`
+    const [flag, word] = await Promise.all([
+      lockkeeper([...command.split(' '), '--help']),
+      lockkeeper(group === undefined ? ['help', name] : [group.name, 'help', name]),
+    ])
     expect(flag).toMatchObject({ exit: 0, stderr: '' })
     expect(word.stdout).toBe(flag.stdout)
     for (const setting of settingsOf(declaration)) expect(flag.stdout).toContain(settings[setting].env)
@@ -109,6 +125,23 @@ describe('help', () => {
           .join('\n'),
       }).hint,
     ).toContain('lockkeeper run')
+  })
+
+  test.each([[['fossawork', '--help']], [['help', 'fossawork']]])(
+    '%j lists the commands behind that word',
+    async args => {
+      const ran = await lockkeeper(args)
+      expect(ran).toMatchObject({ exit: 0, stderr: '' })
+      for (const { group, name } of declared)
+        if (group?.name === 'fossawork') expect(ran.stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
+    },
+  )
+
+  test('of a word without a command behind it goes to standard error', async () => {
+    const ran = await lockkeeper(['fossawork'], json)
+    expect(ran).toMatchObject({ exit: 64, stdout: '' })
+    expect(ran.stderr).toContain('Usage: lockkeeper fossawork')
+    expect(ran.stderr).toContain('lockkeeper help fossawork shows its commands')
   })
 
   test('of a command that there is not is refused', async () => {

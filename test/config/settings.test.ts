@@ -23,6 +23,8 @@ const ecosystem: Readonly<Record<string, SettingName>> = {
   HTTPS_PROXY: 'httpsProxy',
   HTTP_PROXY: 'httpProxy',
   NO_PROXY: 'noProxy',
+  ENCRYPTION_PASSWORD: 'encryptionPassword',
+  ENCRYPTION_SALT: 'encryptionSalt',
 }
 
 /** A value for each setting other than its default, and what it is read as. */
@@ -58,6 +60,8 @@ const values: Record<SettingName, readonly [string, unknown]> = {
   keepPreRestore: ['2', 2],
   keepWithin: ['48h', 172_800_000],
   grace: ['0s', 0],
+  encryptionPassword: ['made up', 'made up'],
+  encryptionSalt: ['salt', 'salt'],
   listen: ['[::1]:80', { host: '::1', port: 80 }],
   s3PathStyle: ['on', 'on'],
   s3Sse: ['aws:kms:alias/backups', { kmsKey: 'alias/backups' }],
@@ -133,6 +137,8 @@ test('defaults are what the help says', () => {
     timeZone: 'UTC',
     listen: { host: '127.0.0.1', port: 9375 },
     healthFile: undefined,
+    encryptionPassword: undefined,
+    encryptionSalt: undefined,
     logFormat: undefined,
     terminationLog: undefined,
     pod: undefined,

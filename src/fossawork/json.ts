@@ -1,0 +1,92 @@
+/** JSON of files that are to be kept exactly: whatever JavaScript would drop or change without a word is an error. */
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+export interface JsonObject {
+  readonly [key: string]: Json
+}
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value)
+}
+
+/** @returns the text without a byte order mark; undefined where it is not UTF-8 */
+export function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** What was read, or a sentence about what is wrong that shows nothing of the content but the name of a key. */
+export function readJson(bytes: Uint8Array): { readonly value: Json } | { readonly wrong: string } {
+  const text = decodeText(bytes)
+  if (text === undefined) return { wrong: 'is not UTF-8' }
+  let value: Json
+  try {
+    value = JSON.parse(text) as Json
+  } catch (error) {
+    return { wrong: `is not JSON${placeOf(error)}` }
+  }
+  const twice = keyTwice(text)
+  if (twice !== undefined) return { wrong: `has the key ${JSON.stringify(twice)} twice in the same object` }
+  return isInexact(value) ? { wrong: 'has a number that is too large to be kept exactly' } : { value }
+}
+
+/** V8 repeats a part of the text, which may be a password. */
+function placeOf(error: unknown): string {
+  const [, line, column] = /\(line (\d+) column (\d+)\)$/.exec(error instanceof Error ? error.message : '') ?? []
+  return line === undefined ? '' : ` at line ${line}, column ${column}`
+}
+
+/** `JSON.parse` keeps the last of two values and says nothing. @param text JSON that was parsed */
+function keyTwice(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = []
+  let isKey = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '{' || character === '[') {
+      isKey = character === '{'
+      open.push(isKey ? new Set() : undefined)
+    } else if (character === '}' || character === ']') {
+      open.pop()
+      isKey = false
+    } else if (character === ',') isKey = open.at(-1) !== undefined
+    else if (character === '"') {
+      const end = endOfString(text, at)
+      if (isKey) {
+        const key = JSON.parse(text.slice(at, end + 1)) as string
+        if (open.at(-1)?.has(key)) return key
+        open.at(-1)?.add(key)
+      }
+      isKey = false
+      at = end
+    }
+  }
+  return undefined
+}
+
+function endOfString(text: string, start: number): number {
+  let at = start + 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  return at
+}
+
+function isInexact(value: Json): boolean {
+  if (typeof value === 'number')
+    return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
+  return typeof value === 'object' && value !== null && Object.values(value).some(isInexact)
+}
+
+/**
+ * For a column of type JSON: null as NULL, and what is neither object nor list in an object, as SQLite would make a
+ * number of a text that looks like one.
+ */
+export function jsonCell(value: Json | undefined): string | null {
+  if (value === undefined || value === null) return null
+  return JSON.stringify(typeof value === 'object' ? value : { value })
+}
