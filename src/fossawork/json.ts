@@ -34,7 +34,7 @@ export function readJson(bytes: Uint8Array): { readonly value: Json } | { readon
   }
   const twice = keyTwice(text)
   if (twice !== undefined) return { wrong: `has the key ${JSON.stringify(twice)} twice in the same object` }
-  return isInexact(value) ? { wrong: 'has a number that is too large to be kept exactly' } : { value }
+  return isInexact(text) ? { wrong: 'has a number that is too large to be kept exactly' } : { value }
 }
 
 /** V8 repeats a part of the text, which may be a password. */
@@ -76,10 +76,18 @@ function endOfString(text: string, start: number): number {
   return at
 }
 
-function isInexact(value: Json): boolean {
-  if (typeof value === 'number')
-    return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))
-  return typeof value === 'object' && value !== null && Object.values(value).some(isInexact)
+/** Whether a number is another one in JavaScript than it is in the text. @param text JSON that was parsed */
+function isInexact(text: string): boolean {
+  // Most files have none that could be, and asking for each takes longer than parsing.
+  if (!/\d{16}|e\+?\d{3}/i.test(text)) return false
+  let inexact = false
+  const look = (_: string, value: Json, { source }: { readonly source?: string }) => {
+    if (typeof value !== 'number' || source === undefined) return value
+    if (!Number.isFinite(value) || (/^-?\d+$/.test(source) && BigInt(source) !== BigInt(value))) inexact = true
+    return value
+  }
+  JSON.parse(text, look as Parameters<typeof JSON.parse>[1])
+  return inexact
 }
 
 /**
