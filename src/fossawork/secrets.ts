@@ -2,6 +2,7 @@
 import { LockkeeperError } from '../errors.ts'
 import type { LateCell } from '../job/rows/model.ts'
 import { deriveKey, encrypt, type FernetKey } from './encryption.ts'
+import type { Json } from './json.ts'
 
 export interface Encryption {
   /** ENCRYPTION_PASSWORD; undefined: not set. */
@@ -45,4 +46,13 @@ export function noPassword(why: string): LockkeeperError {
   return new LockkeeperError('config', `${why}, but ENCRYPTION_PASSWORD is not set`, {
     hint: 'Nothing was touched. Set ENCRYPTION_PASSWORD (and ENCRYPTION_SALT, if the application has one) to what the application has.',
   })
+}
+
+/** By the name of a key, or of one inside its value, that says something. */
+export function looksSecret(name: string, value: Json): boolean {
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).some(([inner, each]) => looksSecret(`${name}.${inner}`, each))
+  return (
+    value !== null && value !== '' && typeof value !== 'boolean' && /pass|secret|token|credential|api_?key/i.test(name)
+  )
 }

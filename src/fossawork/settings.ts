@@ -1,7 +1,9 @@
 /** `settings.json`, a row a key; and the files of a user that are settings as they stand. */
 import type { UserFile, V1Files } from './files.ts'
-import { isObject, jsonCell } from './json.ts'
+import { isObject, type Json, jsonCell } from './json.ts'
+import type { Place } from './report.ts'
 import { fileOf, type NewRow, sourcesOf, uniqueIds, type V1User } from './rows.ts'
+import { looksSecret } from './secrets.ts'
 
 const settingsFile = 'settings.json'
 
@@ -15,6 +17,7 @@ export function readSettings(files: V1Files, ids: ReadonlySet<string>): NewRow[]
     place.problem('is no object', 'Is it the right file?')
     return []
   }
+  warnOfSecrets(value, place)
   const rows: NewRow[] = Object.entries(value).map(([name, setting]) => ({
     table: 'global_settings',
     key: { setting_key: name },
@@ -52,9 +55,16 @@ export function readPreferences(user: V1User): NewRow[] {
       user.files.place(file).problem('is neither an object nor a list', 'Is it the right file?')
       return []
     }
+    warnOfSecrets(value, user.files.place(file))
     const key = { user_id: user.id, category }
     return [{ table: 'user_preferences', key, values: { settings: JSON.stringify(value) }, source: file }]
   })
+}
+
+/** Settings are no credentials, and V2 reads them as they are. */
+function warnOfSecrets(value: Json, place: Place): void {
+  for (const [name, inner] of Object.entries(value ?? {}))
+    if (looksSecret(name, inner)) place.warn(`${name} may be a secret; it is copied in plain text, as V2 reads it`)
 }
 
 /** A row a prover. */

@@ -50,7 +50,7 @@ function withoutPasswords<T extends Json>(value: T, place?: Place): T {
   if (isList(value)) return value.map(item => withoutPasswords(item, place)) as Json as T
   if (!isObject(value)) return value
   const kept = Object.entries(value).filter(([name]) => {
-    const secret = /pass|secret|token/i.test(name)
+    const secret = /pass|secret|token|credential|api_?key/i.test(name)
     if (secret) place?.warn(`${name} may be a secret in plain text; it is left out`)
     return !secret
   })

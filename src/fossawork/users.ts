@@ -5,7 +5,7 @@ import { isList, isObject, type Json, type JsonObject, jsonCell } from './json.t
 import type { Place } from './report.ts'
 import type { NewRow } from './rows.ts'
 import { uniqueIds } from './rows.ts'
-import { longestPassword, passwordCell } from './secrets.ts'
+import { longestPassword, looksSecret, passwordCell } from './secrets.ts'
 import { Source } from './source.ts'
 
 export const usersFile = 'users/users.json'
@@ -116,21 +116,12 @@ function warnOfPassword(password: string | null, place: Place): void {
     place.warn(`its password has more than ${longestPassword} bytes: bcrypt does not look at the others`)
 }
 
-const looksSecret = /pass|secret|token|credential|api_?key/i
-
 /** Keys that no column is for go to `preferences_json`, but for what may be a secret. */
 function restOf(source: Source): JsonObject | undefined {
   const rest = Object.entries(source.rest() ?? {})
-  const secret = rest.filter(([name, value]) => looksSecret.test(name) || looksSecret.test(keysOf(value)))
+  const secret = rest.filter(([name, value]) => looksSecret(name, value))
   for (const [name] of secret) source.place.warn(`${name} may be a secret in plain text; it is left out`)
   const kept = rest.filter(entry => !secret.includes(entry))
   for (const [name] of kept) source.place.warn(`${name} has no column of its own; it is kept in preferences_json`)
   return kept.length === 0 ? undefined : Object.fromEntries(kept)
-}
-
-function keysOf(value: Json): string {
-  if (typeof value !== 'object' || value === null) return ''
-  return Object.entries(value)
-    .map(([name, inner]) => `${name}\n${keysOf(inner)}`)
-    .join('\n')
 }

@@ -313,6 +313,7 @@ describe('what is unknown', () => {
     write('README.md', 'x')
     write('users/old.json', [])
     write('users/tutorial/movie.mp4', 'x')
+    write(of('pushover_settings.json'), { userKey: 'u', apiToken: 't', password: '', smtp: { pass: 'p' } })
     const users = json('users/users.json')
     write(
       'users/users.json',
@@ -340,6 +341,8 @@ describe('what is unknown', () => {
         'users/users.json: entry 1: favouriteColour has no column of its own; it is kept in preferences_json',
         'users/users.json: entry 1: backup_password may be a secret in plain text; it is left out',
         'users/users.json: entry 1: more may be a secret in plain text; it is left out',
+        `${of('pushover_settings.json')}: apiToken may be a secret; it is copied in plain text, as V2 reads it`,
+        `${of('pushover_settings.json')}: smtp may be a secret; it is copied in plain text, as V2 reads it`,
         `${of('completed_jobs.json')}: version has no place in V2 and is left out`,
         `${of('change_history.json')}: entry 2: extra has no place in V2 and is left out`,
         `${of('work_fossa_credentials.json')}: pin has no place in V2 and may be a secret; it is left out`,
