@@ -26,13 +26,13 @@ export type UserFile = (typeof userFiles)[number]
 export const tutorialFolder = 'users/tutorial'
 
 export class V1Files {
-  readonly #bytes: ReadonlyMap<string, Uint8Array>
+  readonly #bytes: Map<string, Uint8Array>
   readonly #parsed = new Map<string, ReturnType<typeof readJson>>()
   readonly #report: Report
   /** The names of the folders in `users/`. */
   readonly folders: readonly string[]
 
-  constructor(bytes: ReadonlyMap<string, Uint8Array>, folders: readonly string[], report: Report) {
+  constructor(bytes: Map<string, Uint8Array>, folders: readonly string[], report: Report) {
     this.#bytes = bytes
     this.folders = folders
     this.#report = report
@@ -42,6 +42,11 @@ export class V1Files {
     return new Place(this.#report, file)
   }
 
+  has(file: string): boolean {
+    return this.#bytes.has(file)
+  }
+
+  /** Of a file that is no JSON. */
   bytes(file: string): Uint8Array | undefined {
     return this.#bytes.get(file)
   }
@@ -59,6 +64,8 @@ export class V1Files {
     if (bytes === undefined) return undefined
     const read = this.#parsed.get(file) ?? readJson(bytes)
     this.#parsed.set(file, read)
+    // They may be many, and are not needed any more.
+    this.#bytes.set(file, new Uint8Array())
     if ('value' in read) return read.value
     this.place(file).problem(read.wrong, 'Mend it, or move the file away if it is not needed')
     return undefined

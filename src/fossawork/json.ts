@@ -59,7 +59,8 @@ function keyTwice(text: string): string | undefined {
     else if (character === '"') {
       const end = endOfString(text, at)
       if (isKey) {
-        const key = JSON.parse(text.slice(at, end + 1)) as string
+        const written = text.slice(at + 1, end)
+        const key = written.includes('\\') ? (JSON.parse(`"${written}"`) as string) : written
         if (open.at(-1)?.has(key)) return key
         open.at(-1)?.add(key)
       }
@@ -79,11 +80,13 @@ function endOfString(text: string, start: number): number {
 /** Whether a number is another one in JavaScript than it is in the text. @param text JSON that was parsed */
 function isInexact(text: string): boolean {
   // Most files have none that could be, and asking for each takes longer than parsing.
-  if (!/\d{16}|e\+?\d{3}/i.test(text)) return false
+  if (!/\d{16}|\de\+?\d{3}/i.test(text)) return false
   let inexact = false
   const look = (_: string, value: Json, { source }: { readonly source?: string }) => {
     if (typeof value !== 'number' || source === undefined) return value
-    if (!Number.isFinite(value) || (/^-?\d+$/.test(source) && BigInt(source) !== BigInt(value))) inexact = true
+    // Also as JavaScript itself writes it: the fewest digits that lead back to the same number.
+    const isSame = source === String(value) || !/^-?\d+$/.test(source)
+    if (!Number.isFinite(value) || !(isSame || BigInt(source) === BigInt(value))) inexact = true
     return value
   }
   JSON.parse(text, look as Parameters<typeof JSON.parse>[1])

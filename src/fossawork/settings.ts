@@ -10,7 +10,7 @@ const settingsFile = 'settings.json'
 /** @param ids of the users that are imported */
 export function readSettings(files: V1Files, ids: ReadonlySet<string>): NewRow[] {
   const place = files.place(settingsFile)
-  if (files.bytes(settingsFile) === undefined) place.warn('is not there: no global settings are imported')
+  if (!files.has(settingsFile)) place.warn('is not there: no global settings are imported')
   const value = files.json(settingsFile)
   if (value === undefined) return []
   if (!isObject(value)) {

@@ -45,7 +45,7 @@ export function readUsers(files: V1Files): Users {
 
 function entriesOf(files: V1Files): { readonly id: string; readonly source: Source }[] {
   const place = files.place(usersFile)
-  if (files.bytes(usersFile) === undefined) {
+  if (!files.has(usersFile)) {
     place.problem('is not there', 'Is this the V1 data folder? An empty list [] is one without users')
     return []
   }
@@ -107,7 +107,7 @@ function notificationsOf(id: string, source: Source, files: V1Files): string | n
   const own = source.take('notificationSettings')
   if (own !== undefined) return jsonCell(own)
   const file = `users/${id}/notification_settings.json`
-  return files.bytes(file) === undefined ? null : jsonCell(files.json(file))
+  return files.has(file) ? jsonCell(files.json(file)) : null
 }
 
 function warnOfPassword(password: string | null, place: Place): void {

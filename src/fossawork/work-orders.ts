@@ -20,7 +20,7 @@ export function readWorkOrders(user: V1User): WorkOrders {
   const { files, id: user_id } = user
   const file = fileOf(user, 'scraped_content.json')
   const numbers = new Set<string>()
-  if (files.bytes(file) === undefined) return { rows: [], numbers }
+  if (!files.has(file)) return { rows: [], numbers }
   const note = uniqueIds()
   const rows = sourcesOf(files.list(file, 'workOrders', 'work_orders'), files.place(file), 'work order').map(source => {
     const external_id = numberOf(source)

@@ -26,7 +26,7 @@ export class LateValues {
 
 /**
  * @throws LockkeeperError `invalid` where SQLite refuses a row, or it is not there afterwards as it was given
- * @param onProgress is told after each row, the second time for the comparison
+ * @param onProgress is told now and then; each row counts twice, the second time for the comparison
  */
 export async function putRows(
   db: Connection,
@@ -34,16 +34,36 @@ export async function putRows(
   late: LateValues,
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
-  const put: (readonly [PlannedRow, number])[] = []
-  for (const row of rows) {
-    put.push([row, await insert(db, row, late.of(row))])
-    onProgress(put.length, rows.length * 2)
-  }
+  const total = rows.length * 2
+  const rowids = await inOrder(
+    rows,
+    row => insert(db, row, late.of(row)),
+    done => onProgress(done, total),
+  )
   // Only now: a trigger that a later row fires could change an earlier one.
-  for (const [at, [row, rowid]] of put.entries()) {
-    await compare(db, row, rowid, late.of(row))
-    onProgress(rows.length + at + 1, rows.length * 2)
+  await inOrder(
+    rows,
+    (row, at) => compare(db, row, rowids[at]!, late.of(row)),
+    done => onProgress(rows.length + done, total),
+  )
+}
+
+/** The database does one after the other; some are sent at once, so that it need not wait for the next. */
+const atOnce = 100
+
+async function inOrder<T, Result>(
+  items: readonly T[],
+  work: (item: T, at: number) => Promise<Result>,
+  onDone: (done: number) => void,
+): Promise<Result[]> {
+  const results: Result[] = []
+  while (results.length < items.length) {
+    const start = results.length
+    const some = items.slice(start, start + atOnce)
+    results.push(...(await Promise.all(some.map((item, at) => work(item, start + at)))))
+    onDone(results.length)
   }
+  return results
 }
 
 async function insert(db: Connection, { source, table }: PlannedRow, values: Record<string, Value>): Promise<number> {
