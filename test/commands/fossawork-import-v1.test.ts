@@ -6,7 +6,7 @@ import { decrypt, deriveKey } from '../../src/fossawork/encryption.ts'
 import { expectOk, expectRefused, logOf, messagesOf } from '../support/cli.ts'
 import { hold, python, pythonSql } from '../support/peers.ts'
 import { encryptionPassword, hasPython, ids, readByPython, type Sample, v1Place } from '../support/v1.ts'
-import { applicationOf, fossawork, fossaworkPlace, newPlace, traceOf } from '../support/workplace.ts'
+import { applicationOf, newPlace, traceOf } from '../support/workplace.ts'
 
 const samples: Sample[] = ['v1-app', 'v1-flat']
 
@@ -269,8 +269,6 @@ describe('what it needs', () => {
     other.migration('v001_other', '-- migrate:up\nCREATE TABLE users (id TEXT PRIMARY KEY);')
     expectOk(await other.run(['run']))
     expectRefused(await other.run(command), 65, 'work_orders', 'users.email', 'lockkeeper run')
-    const taken = fossaworkPlace()
-    expect(taken.env['LOCKKEEPER_MIGRATIONS']).toBe(fossawork)
   })
 
   test('no more than the first level', async () => {
@@ -314,6 +312,29 @@ describe('what it needs', () => {
     }
     expectOk(await importV1())
   })
+})
+
+test('everything that is wrong is one list, and nothing is written', async () => {
+  const { importV1, place, write } = await v1Place()
+  write('settings.json', '{')
+  write(`users/${ids[1]}/activity_log.json`, [{ activity: 'x', timestamp: 'yesterday' }])
+  write('users/stranger/email_settings.json', {})
+  const before = [traceOf(place.volume), traceOf(place.repository)]
+  for (const flags of [[], ['--dry-run']]) {
+    const ran = await importV1('--json', ...flags)
+    expectRefused(
+      ran,
+      65,
+      '3 things are wrong',
+      'settings.json',
+      'users/stranger',
+      'entry 1: timestamp is no date',
+      'Nothing was imported',
+    )
+    expect(JSON.parse(ran.stdout).error.details.problems).toHaveLength(3)
+  }
+  expectRefused(await place.run(['fossawork', 'import-v1', '--data', '/nowhere']), 66, '/nowhere', '--data')
+  expect([traceOf(place.volume), traceOf(place.repository)]).toEqual(before)
 })
 
 test('it tells its steps, and warns of what it does not import', async () => {
