@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { decrypt, deriveKey } from '../../src/fossawork/encryption.ts'
 import { expectOk, expectRefused, logOf, messagesOf } from '../support/cli.ts'
 import { hold, python, pythonSql } from '../support/peers.ts'
-import { encryptionPassword, hasPython, ids, readByPython, type Sample, v1Place } from '../support/v1.ts'
+import { encryptionPassword, ids, pythonUsing, readByPython, type Sample, v1Place } from '../support/v1.ts'
 import { applicationOf, newPlace, traceOf } from '../support/workplace.ts'
 
 const samples: Sample[] = ['v1-app', 'v1-flat']
@@ -80,7 +80,7 @@ describe.each(samples)('%s', sample => {
   })
 })
 
-test.runIf(hasPython('cryptography'))('what is stored is read by Python as V2 reads it', async () => {
+test('what is stored is read by Python as V2 reads it', async () => {
   const { importV1, place } = await v1Place()
   place.env['ENCRYPTION_SALT'] = 'a salt of its own'
   expectOk(await importV1())
@@ -91,23 +91,23 @@ key = hashlib.pbkdf2_hmac('sha256', sys.argv[2].encode(), b'a salt of its ow', 1
 fernet = Fernet(base64.urlsafe_b64encode(key))
 for row in sqlite3.connect(sys.argv[1]).execute('SELECT encrypted_username, encrypted_password FROM user_credentials ORDER BY 1'):
     print(*(fernet.decrypt(base64.b64decode(cell)).decode() for cell in row))`
-  const lines = python(script, [place.database, encryptionPassword]).trim().split('\n')
-  expect(lines.sort()).toEqual([
+  const read = await pythonUsing('cryptography', script, [place.database, encryptionPassword])
+  expect(read.split('\n').sort()).toEqual([
     'Ada.Tech0@Example.com fossa-secret-0',
     'Grace.Tech1@Example.com fossa-secret-1',
     'Linus.Tech2@Example.com fossa-secret-2',
   ])
 })
 
-test.runIf(hasPython('bcrypt'))('a password hash is verified by Python’s bcrypt', async () => {
+test('a password hash is verified by Python’s bcrypt', async () => {
   const { importV1, place } = await v1Place()
   expectOk(await importV1())
   const script = `
 import bcrypt, sqlite3, sys
 for mail, stored in sqlite3.connect(sys.argv[1]).execute('SELECT email, password_hash FROM users ORDER BY email'):
     print(mail, [n for n in range(3) if bcrypt.checkpw(f'plain-pass-{n}'.encode(), stored.encode())])`
-  expect(python(script, [place.database])).toBe(
-    'Ada.Tech0@Example.com [0]\nGrace.Tech1@Example.com [1]\nLinus.Tech2@Example.com [2]\n',
+  expect(await pythonUsing('bcrypt', script, [place.database])).toBe(
+    'Ada.Tech0@Example.com [0]\nGrace.Tech1@Example.com [1]\nLinus.Tech2@Example.com [2]',
   )
 })
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decrypt, deriveKey, encrypt, fernetToken, formOf, keyOf, readToken } from '../../src/fossawork/encryption.ts'
 import { python } from '../support/peers.ts'
-import { hasPython } from '../support/v1.ts'
+import { pythonUsing } from '../support/v1.ts'
 
 /** https://github.com/fernet/spec: generate.json, verify.json and invalid.json. */
 const secret = 'cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4='
@@ -92,7 +92,7 @@ describe('what is stored is told apart', () => {
   })
 })
 
-test.runIf(hasPython('cryptography'))('what Python’s cryptography wrote is read, and the other way round', () => {
+test('what Python’s cryptography wrote is read, and the other way round', async () => {
   const script = `
 import base64, hashlib, sys
 from cryptography.fernet import Fernet
@@ -100,7 +100,8 @@ fernet = Fernet(base64.urlsafe_b64encode(hashlib.pbkdf2_hmac('sha256', sys.argv[
 print(fernet.decrypt(base64.b64decode(sys.argv[2])).decode())
 print(base64.b64encode(fernet.encrypt('von Python: ✓'.encode())).decode())`
   const ours = deriveKey('"pass" wörd')
-  const [read, written = ''] = python(script, ['"pass" wörd', encrypt(ours, 'from here: "ü" ✓')]).split('\n')
+  const args = ['"pass" wörd', encrypt(ours, 'from here: "ü" ✓')]
+  const [read, written = ''] = (await pythonUsing('cryptography', script, args)).split('\n')
   expect(read).toBe('from here: "ü" ✓')
   expect(decrypt(ours, written)).toBe('von Python: ✓')
 })

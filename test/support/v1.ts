@@ -2,6 +2,8 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { run } from '../environment/command.ts'
+import { pythonWith } from '../environment/programs.ts'
 import { expectOk, type Ran } from './cli.ts'
 import { python } from './peers.ts'
 import { fossaworkPlace, type Workplace } from './workplace.ts'
@@ -66,7 +68,9 @@ export function readByPython(data: string, database: string): Reading {
   return JSON.parse(python(script, [data, database]))
 }
 
-/** Whether Python has a package, such as `cryptography`. */
-export function hasPython(name: string): boolean {
-  return python(`import importlib.util; print(importlib.util.find_spec('${name}') is not None)`).trim() === 'True'
+/** Runs a script in a Python that has the module, which the test environment has seen to. @returns what it printed */
+export async function pythonUsing(module: string, script: string, args: readonly string[]): Promise<string> {
+  const interpreter = await pythonWith(module)
+  if (interpreter === undefined) throw new Error(`No Python on the path has ${module}.`)
+  return run(interpreter, ['-c', script, ...args])
 }
