@@ -12,7 +12,7 @@ export function readDispensers(user: V1User, numbers: ReadonlySet<string>): NewR
   const value = files.json(file)
   if (value === undefined) return []
   const place = files.place(file)
-  const data = isObject(value) ? (value['dispenserData'] ?? value['dispenser_data']) : undefined
+  const data = isObject(value) ? new Source(value, place).take('dispenserData') : undefined
   if (!isObject(value) || !isObject(data)) {
     place.problem('is no object with an object dispenserData', 'Is it the right file?')
     return []
@@ -71,13 +71,14 @@ function dispensersOf(userId: string, number: string, source: Source): NewRow[] 
         id: stableId('dispensers', userId, number, dispenser_number, String(times)),
         ...valuesOf(dispenser, title.grades),
       },
+      identity: 'id',
       source: String(place),
     }
   })
 }
 
 function valuesOf(dispenser: Source, grades: readonly string[] | undefined) {
-  const fields = dispenser.inner('fields')
+  const fields = dispenser.strictly('fields')
   const field = (name: string) => fields?.text(name) ?? null
   return {
     dispenser_type: dispenser.text('dispenserType', 'type'),

@@ -53,6 +53,7 @@ function unreadable({ cells, label }: StoredRow, key: FernetKey): string[] {
 function unknown({ cells, label }: StoredRow): string[] {
   return Object.entries(cells).flatMap(([name, value]) => {
     if (typeof value !== 'string') return [`${label.join(', ')}: ${name} is no text`]
+    if (formOf(value) === 'damaged') return [`${label.join(', ')}: ${name} is a Fernet token that is not whole`]
     if (formOf(value) !== 'bare token') return []
     return [`${label.join(', ')}: ${name} is a Fernet token that is not encoded in base64 once more`]
   })

@@ -74,15 +74,25 @@ export function decrypt(key: FernetKey, stored: string): string | undefined {
   return token === undefined ? undefined : readToken(key, token)
 }
 
-/** What V2 stores, a bare Fernet token that it could not read, or anything else, which is plain text. */
-export function formOf(stored: string): 'encrypted' | 'bare token' | 'plain' {
+/**
+ * What V2 stores, a bare Fernet token that it could not read, what is left of either, or anything else, which is plain
+ * text. To encrypt what is damaged would make it look sound.
+ */
+export function formOf(stored: string): 'encrypted' | 'bare token' | 'damaged' | 'plain' {
   if (innerToken(stored) !== undefined) return 'encrypted'
-  return tokenBytes(stored) === undefined ? 'plain' : 'bare token'
+  if (tokenBytes(stored) !== undefined) return 'bare token'
+  const decoded = Buffer.from(stored, 'base64').toString('latin1')
+  return beginning.test(stored.trim()) || beginning.test(decoded) ? 'damaged' : 'plain'
 }
 
+/** Of every token of our time: its version, and the first zeros of its seconds. */
+const beginning = /^gAAAA/
+
+/** Python passes over white space in base64, such as the line ends that `encodebytes` puts in. */
 function innerToken(stored: string): string | undefined {
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(stored)) return undefined
-  const token = Buffer.from(stored, 'base64').toString('latin1')
+  const compact = stored.replace(/\s+/g, '')
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) return undefined
+  const token = Buffer.from(compact, 'base64').toString('latin1')
   return tokenBytes(token) === undefined ? undefined : token
 }
 

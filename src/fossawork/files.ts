@@ -76,7 +76,10 @@ export class V1Files {
     const value = this.json(file)
     if (value === undefined) return []
     if (isList(value)) return value
-    const name = isObject(value) ? names.find(each => isList(value[each])) : undefined
+    const found = isObject(value) ? names.filter(each => isList(value[each])) : []
+    const [name, other] = found
+    if (isObject(value) && other !== undefined)
+      this.place(file).problem(`has both ${name} and ${other}`, 'Leave only the right one')
     if (!isObject(value) || name === undefined) {
       this.place(file).problem(`is neither a list nor an object with a list ${names[0]}`, 'Is it the right file?')
       return []
@@ -104,7 +107,10 @@ export async function readFiles(folder: string, report: Report): Promise<V1Files
   const folders: string[] = []
   const read = async (file: string) => {
     try {
-      bytes.set(file, await readFile(join(folder, file)))
+      const path = join(folder, file)
+      // A pipe would be waited for.
+      if ((await stat(path)).isFile()) bytes.set(file, await readFile(path))
+      else report.problem(file, 'is no regular file', 'Put a file there, or move it away')
     } catch (error) {
       report.problem(file, `cannot be read: ${messageOf(error)}`, 'Let Lockkeeper read it')
     }

@@ -14,8 +14,9 @@ export function readActivities(user: V1User): NewRow[] {
       username: source.text('username') ?? email,
       activity_type: source.required('activity', 'activityType', 'type'),
       created_at: source.moment('timestamp', 'createdAt'),
+      details: jsonCell(onlyOrAll(source.rest(), 'details')),
     },
-    values: { details: jsonCell(onlyOrAll(source.rest(), 'details')) },
+    values: {},
     source: String(source.place),
   }))
 }

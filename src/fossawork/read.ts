@@ -1,4 +1,5 @@
 /** A V1 data folder as rows for V2. All of it is read and checked, and what is wrong is told at once. */
+import { LockkeeperError } from '../errors.ts'
 import { readCredentials } from './credentials.ts'
 import { readDispensers } from './dispensers.ts'
 import { readFiles, type V1Files } from './files.ts'
@@ -22,6 +23,18 @@ export interface V1Data {
 
 /** @throws LockkeeperError `missing` for the folder, `invalid` with a list of everything that is wrong in it */
 export async function readV1(folder: string, encryption: Encryption): Promise<V1Data> {
+  try {
+    return await read(folder, encryption)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new LockkeeperError('invalid', `a file in ${folder} is nested too deeply to be read`, {
+      hint: 'Nothing was touched. V1 nests a few levels: find the file that somebody else has written, and mend or remove it.',
+      cause: error,
+    })
+  }
+}
+
+async function read(folder: string, encryption: Encryption): Promise<V1Data> {
   const report = new Report()
   const files = await readFiles(folder, report)
   const users = readUsers(files)
@@ -53,7 +66,11 @@ function rowsOf(user: V1User): NewRow[] {
   ]
 }
 
-function refuseUnknownFolders(files: V1Files, { named }: Users): void {
+function refuseUnknownFolders(files: V1Files, { named, tutorialId }: Users): void {
+  if (tutorialId !== undefined && tutorialId !== 'tutorial' && files.folders.includes(tutorialId))
+    files
+      .place(`users/${tutorialId}`)
+      .problem('is the folder of the tutorial entry under its id', 'Name it users/tutorial, or move it away')
   for (const name of files.folders)
     if (name !== 'tutorial' && !named.has(name))
       files

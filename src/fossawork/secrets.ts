@@ -48,11 +48,17 @@ export function noPassword(why: string): LockkeeperError {
   })
 }
 
-/** By the name of a key, or of one inside its value, that says something. */
+const secretWords = /^(pass|passwd|passwords?|passphrase|pwd|pin|secrets?|tokens?|credentials?|apikey)$/
+const secretKey = /\b(api|app|auth|access|private|user) key\b/
+
+/** By the words in the name of a key, or of one inside its value, that says something. */
 export function looksSecret(name: string, value: Json): boolean {
   if (typeof value === 'object' && value !== null)
     return Object.entries(value).some(([inner, each]) => looksSecret(`${name}.${inner}`, each))
-  return (
-    value !== null && value !== '' && typeof value !== 'boolean' && /pass|secret|token|credential|api_?key/i.test(name)
-  )
+  if (value === null || value === '' || typeof value === 'boolean') return false
+  const words = name
+    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z\d]+/)
+  return words.some(word => secretWords.test(word)) || secretKey.test(words.join(' '))
 }

@@ -42,14 +42,14 @@ export class Source {
     return value
   }
 
-  /** @returns an empty text, and a problem, where there is none */
+  /** Without white space around it. @returns an empty text, and a problem, where there is none */
   required(...names: readonly string[]): string {
     const value = this.text(...names)
     if (value === null || value.trim() === '') {
       this.place.problem(`${names[0]} is missing`, 'Add it, or remove the record')
       return ''
     }
-    return value
+    return value.trim()
   }
 
   /** As V2's columns hold it; null where there is none. */
@@ -63,7 +63,7 @@ export class Source {
   integer(...names: readonly string[]): number | null {
     const value = this.take(...names)
     if (value === undefined) return null
-    if (typeof value === 'number' && Number.isInteger(value)) return value
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return value
     return this.#wrong(names, 'is no whole number', 'Write a number')
   }
 
@@ -71,6 +71,14 @@ export class Source {
   inner(...names: readonly string[]): Source | undefined {
     const value = this.take(...names)
     return isObject(value) ? new Source(value, this.place) : undefined
+  }
+
+  /** The same, and a problem where it is something else. */
+  strictly(...names: readonly string[]): Source | undefined {
+    const value = this.take(...names)
+    if (value === undefined || isObject(value)) return value && new Source(value, this.place)
+    this.place.problem(`${names[0]} is no object`, 'Mend or remove it')
+    return undefined
   }
 
   /** What was not asked for so far; undefined: nothing. */

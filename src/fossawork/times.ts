@@ -1,5 +1,6 @@
 /**
- * Times as V2's columns hold them: `2025-05-20 14:30:00`, with six digits of a second's fraction where there is one.
+ * Times as V2's columns hold them: `2025-05-20 14:30:00.000000`. SQLAlchemy always writes and compares six digits of a second's
+ * fraction, and SQLite compares texts: without them midnight would fall into the day before.
  *
  * What has a zone (`Z`, `+02:00`) becomes UTC, as everything is that V2 writes. What has none, such as V1's
  * `MM/DD/YYYY` of a visit, is the local time of whoever goes there, and stays what it says.
@@ -26,9 +27,9 @@ export function momentOf(text: string): string | undefined {
   const offset = offsetOf(found['zone'])
   if (offset === undefined) return undefined
   const whole = new Date(date.getTime() - offset * 60_000)
+  if (whole.getUTCFullYear() < 1 || whole.getUTCFullYear() > 9999) return undefined
   const fraction = (found['fraction'] ?? '').padEnd(6, '0')
-  const text19 = whole.toISOString().slice(0, 19).replace('T', ' ')
-  return Number(fraction) === 0 ? text19 : `${text19}.${fraction}`
+  return `${whole.toISOString().slice(0, 19).replace('T', ' ')}.${fraction}`
 }
 
 function hourOf(hour: number, half: string | undefined): number | undefined {

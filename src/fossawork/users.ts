@@ -19,6 +19,7 @@ export interface Users {
   readonly named: ReadonlySet<string>
   /** The entry that is no user. */
   readonly tutorial: JsonObject | undefined
+  readonly tutorialId: string | undefined
 }
 
 export function readUsers(files: V1Files): Users {
@@ -26,12 +27,14 @@ export function readUsers(files: V1Files): Users {
   const emails = new Map<string, string>()
   const named = new Set<string>()
   let tutorial: JsonObject | undefined
+  let tutorialId: string | undefined
   const note = uniqueIds()
   for (const { id, source } of entriesOf(files)) {
     named.add(id)
     if (source.take('isTutorial') === true) {
       if (tutorial !== undefined) source.place.problem('is a second tutorial entry', 'Leave only one of them')
       tutorial = source.object
+      tutorialId = id
       continue
     }
     note(id, source.place)
@@ -40,7 +43,7 @@ export function readUsers(files: V1Files): Users {
     rows.set(id, rowOf(id, email, source, files))
     emails.set(id, email)
   }
-  return { rows, emails, named, tutorial }
+  return { rows, emails, named, tutorial, tutorialId }
 }
 
 function entriesOf(files: V1Files): { readonly id: string; readonly source: Source }[] {
@@ -105,6 +108,8 @@ function rowOf(id: string, email: string, source: Source, files: V1Files): NewRo
 
 function notificationsOf(id: string, source: Source, files: V1Files): string | null {
   const own = source.take('notificationSettings')
+  if (own !== undefined && looksSecret('notificationSettings', own))
+    source.place.warn('notificationSettings may be a secret; it is copied in plain text, as V2 reads it')
   if (own !== undefined) return jsonCell(own)
   const file = `users/${id}/notification_settings.json`
   return files.has(file) ? jsonCell(files.json(file)) : null

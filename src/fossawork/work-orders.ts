@@ -30,6 +30,7 @@ export function readWorkOrders(user: V1User): WorkOrders {
       table: 'work_orders',
       key: { user_id, external_id },
       values: { id: workOrderId(user_id, external_id), ...valuesOf(source) },
+      identity: 'id',
       source: String(source.place),
     }
   })
@@ -40,7 +41,7 @@ export function readWorkOrders(user: V1User): WorkOrders {
 function numberOf(source: Source): string {
   const number = source.required('id', 'workOrderId')
   const other = source.text('workOrderId')
-  if (other !== null && other !== number)
+  if (other !== null && other.trim() !== number)
     source.place.problem('id and workOrderId are two numbers', 'Leave only the right one')
   return number
 }
@@ -102,12 +103,11 @@ function customerOf(source: Source) {
 }
 
 function visitOf(source: Source) {
-  const visit = source.inner('visits')?.inner('nextVisit')
+  const visit = source.strictly('visits')?.strictly('nextVisit')
   const visit_url = visit?.text('url') ?? source.text('visitUrl')
   const inUrl = /\/visits\/(\d+)/.exec(visit_url ?? '')?.[1] ?? null
   return {
-    scheduled_date:
-      visit === undefined ? scheduled(source, 'scheduledDate', 'scheduledTime') : scheduled(visit, 'date', 'time'),
+    scheduled_date: (visit && scheduled(visit, 'date', 'time')) ?? scheduled(source, 'scheduledDate', 'scheduledTime'),
     visit_id: visit?.text('visitId') ?? source.text('visitId') ?? inUrl,
     visit_url,
     visit_number: source.text('visitNumber') ?? inUrl,

@@ -33,6 +33,14 @@ const cellsOf = (place: Workplace) =>
     .query('SELECT encrypted_username AS name, encrypted_password AS secret FROM user_credentials ORDER BY id')
     .map(({ name, secret }) => [String(name), String(secret)] as const)
 
+test('what is left of a token is refused, and what Python reads in spite of its line end is no plain text', async () => {
+  const whole = encrypt(key, 'grace')
+  const place = await placeWith(['ada', plain], [`${whole}\n`, whole.slice(0, -8)])
+  const cells = cellsOf(place)
+  expectRefused(await place.run(command), 65, ids[1], 'encrypted_password is a Fernet token that is not whole')
+  expect(cellsOf(place)).toEqual(cells)
+})
+
 test('plain text is encrypted in place, what is encrypted stays byte for byte, and nothing else changes', async () => {
   const place = await usual()
   const before = applicationOf(place.database)

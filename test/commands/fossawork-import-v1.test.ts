@@ -80,6 +80,35 @@ describe.each(samples)('%s', sample => {
   })
 })
 
+test('what V2 has renumbered since is known again, and nothing comes twice', async () => {
+  const { importV1, place } = await v1Place()
+  expectOk(await importV1())
+  pythonSql(
+    place.database,
+    `UPDATE dispensers SET dispenser_number = '99' WHERE id IN (SELECT id FROM dispensers LIMIT 3);
+     UPDATE work_orders SET external_id = 'moved' WHERE id IN (SELECT id FROM work_orders ORDER BY id LIMIT 1);`,
+  )
+  const before = applicationOf(place.database)
+  const ran = await importV1('--json')
+  expectOk(ran)
+  expect(JSON.parse(ran.stdout).outcome).toBe('unchanged')
+  expect(applicationOf(place.database)).toEqual(before)
+})
+
+test('an activity that differs only in its details is another one', async () => {
+  const { importV1, json, place, write } = await v1Place()
+  expectOk(await importV1())
+  const file = `users/${ids[0]}/activity_log.json`
+  const log = json(file)
+  const list = Array.isArray(log) ? log : log.activities
+  const count = () => Number(place.query('SELECT count(*) AS n FROM user_activities')[0]?.['n'])
+  const before = count()
+  write(file, [{ ...list[0], details: { another: 1 } }, ...list])
+  expectOk(await importV1())
+  expect(count()).toBe(before + 1)
+  expect(place.query("SELECT count(*) AS n FROM user_activities WHERE details LIKE '%another%'")).toEqual([{ n: 1 }])
+})
+
 test('what is stored is read by Python as V2 reads it', async () => {
   const { importV1, place } = await v1Place()
   place.env['ENCRYPTION_SALT'] = 'a salt of its own'

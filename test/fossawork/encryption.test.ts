@@ -83,12 +83,20 @@ describe('what is stored is told apart', () => {
     ['hunter2', 'plain'],
     ['Zm9v', 'plain'],
     [Buffer.from('not a token').toString('base64'), 'plain'],
-    ['gAAAAA', 'plain'],
+    ['gAAAAA', 'damaged'],
+    [token.slice(0, -9), 'damaged'],
+    [`${Buffer.from(token.slice(0, -9)).toString('base64')}\n`, 'damaged'],
     ['x'.repeat(200), 'plain'],
     [token, 'bare token'],
     [Buffer.from(token).toString('base64'), 'encrypted'],
+    // As Python's encodebytes has it.
+    [
+      `${Buffer.from(token).toString('base64').slice(0, 76)}\n${Buffer.from(token).toString('base64').slice(76)}\n`,
+      'encrypted',
+    ],
   ])('%j is %s', (stored, form) => {
     expect(formOf(stored)).toBe(form)
+    expect(decrypt(key, stored)).toBe(form === 'encrypted' ? 'hello' : undefined)
   })
 })
 

@@ -1,4 +1,5 @@
 /** What can be wrong with V1 data, all of it told at once and with its place; and what is read in other ways of writing. */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { LockkeeperError } from '../../src/errors.ts'
 import { readV1 } from '../../src/fossawork/read.ts'
+import { looksSecret } from '../../src/fossawork/secrets.ts'
 import { ids, sampleFolder } from '../support/v1.ts'
 
 const [ada, grace] = ids
@@ -56,6 +58,46 @@ describe('refused, with the file and what to do', () => {
       'JSON that cannot be parsed',
       () => write(of('activity_log.json'), '[{"a": }]'),
       /activity_log\.json: is not JSON/,
+    ],
+    [
+      'a list under two names',
+      () => write(of('completed_jobs.json'), { completedJobs: [], completed_jobs: [{ jobId: 'j' }] }),
+      /completed_jobs\.json: has both completedJobs and completed_jobs/,
+    ],
+    [
+      'dispensers under two names',
+      () => write(of('dispenser_store.json'), { dispenserData: {}, dispenser_data: { 'W-1': {} } }),
+      /dispenserData and dispenser_data say different things/,
+    ],
+    [
+      'visits as a list',
+      () => write(of('scraped_content.json'), [{ id: 'W-1', customerName: 'Wawa', visits: [] }]),
+      /visits is no object/,
+    ],
+    [
+      'a pipe',
+      () => {
+        rmSync(join(folder, of('activity_log.json')))
+        execFileSync('mkfifo', [join(folder, of('activity_log.json'))])
+      },
+      /activity_log\.json: is no regular file/,
+    ],
+    [
+      'a number that no column holds',
+      () => write(of('prover_preferences.json'), [{ proverId: 'p', name: 'P', priority: 1e17 }]),
+      /prover_preferences\.json/,
+    ],
+    [
+      'the tutorial under its id',
+      () => {
+        const tutorial = { id: 'f'.repeat(32), email: 't@example.org', isTutorial: true }
+        write(
+          users,
+          [...json(users), tutorial].filter((each, at, all) => !each.isTutorial || at === all.length - 1),
+        )
+        write(`users/${tutorial.id}/email_settings.json`, {})
+      },
+      /is the folder of the tutorial entry under its id/,
     ],
     ['an empty file', () => write(of('email_settings.json'), ''), /email_settings\.json: is not JSON/],
     [
@@ -263,7 +305,7 @@ describe('read in every way of writing', () => {
         store_number: '7',
         address: '1 Main St',
         street: null,
-        scheduled_date: '2025-08-22 14:05:00',
+        scheduled_date: '2025-08-22 14:05:00.000000',
         visit_id: '131650',
         visit_number: '131650',
         service_items: '[]',
@@ -343,6 +385,7 @@ describe('what is unknown', () => {
         'users/users.json: entry 1: more may be a secret in plain text; it is left out',
         `${of('pushover_settings.json')}: apiToken may be a secret; it is copied in plain text, as V2 reads it`,
         `${of('pushover_settings.json')}: smtp may be a secret; it is copied in plain text, as V2 reads it`,
+        `${of('pushover_settings.json')}: userKey may be a secret; it is copied in plain text, as V2 reads it`,
         `${of('completed_jobs.json')}: version has no place in V2 and is left out`,
         `${of('change_history.json')}: entry 2: extra has no place in V2 and is left out`,
         `${of('work_fossa_credentials.json')}: pin has no place in V2 and may be a secret; it is left out`,
@@ -352,7 +395,7 @@ describe('what is unknown', () => {
     expect(rows.find(({ key, table }) => table === 'users' && key['id'] === ada)?.values['preferences_json']).toBe(
       '{"favouriteColour":"green"}',
     )
-    expect(of1('user_activities').map(({ values }) => values['details'])).toEqual([
+    expect(of1('user_activities').map(({ key }) => key['details'])).toEqual([
       '{"ip":"127.0.0.1"}',
       '{"a":1}',
       '{"details":5}',
@@ -388,4 +431,25 @@ test('no secret is in the rows, but for cells that are made when a row is new, n
   write('users/users.json', '[{"password": "plain-pass-1" "email": 1}]')
   const { details, hint, message, cause } = await refusal()
   expect(JSON.stringify([details, hint, message, String(cause)])).not.toMatch(secrets)
+})
+
+test('a visit without a date has that of its work order, and white space around a number is none of it', async () => {
+  write(of('scraped_content.json'), [
+    { id: ' W-1 ', customerName: 'Wawa', visits: { nextVisit: { url: '/visits/7/' } }, scheduledDate: '05/20/2025' },
+  ])
+  write(of('dispenser_store.json'), { dispenserData: {} })
+  const [row] = (await rowsOf('work_orders')).filter(({ key }) => key['external_id'] === 'W-1')
+  expect(row?.values).toMatchObject({ scheduled_date: '2025-05-20 00:00:00.000000', visit_id: '7' })
+})
+
+test('JSON that is nested too deeply is refused, and no bug', async () => {
+  write(of('activity_log.json'), `[{"activity": "a", "deep": ${'['.repeat(20_000)}${']'.repeat(20_000)}}]`)
+  expect((await refusal()).code).toBe('invalid')
+})
+
+test('what looks like a secret is told by whole words', () => {
+  for (const name of ['password', 'smtpPassword', 'api_key', 'userKey', 'pin', 'pwd', 'authToken'])
+    expect(looksSecret(name, 'x'), name).toBe(true)
+  for (const name of ['compassHeading', 'passengers', 'pinned', 'keyboard', 'tokenizer'])
+    expect(looksSecret(name, 'x'), name).toBe(false)
 })

@@ -12,8 +12,7 @@ def load(*names):
 
 
 def column(moment):
-    text = moment.strftime('%Y-%m-%d %H:%M:%S')
-    return text if moment.microsecond == 0 else text + '.%06d' % moment.microsecond
+    return moment.strftime('%Y-%m-%d %H:%M:%S.%f')
 
 
 def utc(text):

@@ -28,6 +28,8 @@ export interface NewRow {
    */
   readonly key: Readonly<Record<string, Cell>>
   readonly values: Readonly<Record<string, Cell>>
+  /** A column that tells as well that the row is there already, under another key by now: one that is made from the record. */
+  readonly identity?: string
   /** By column. They are no part of the comparison with a row that is there. */
   readonly late?: Readonly<Record<string, LateCell>>
   /** A column that a row with another key must not share, such as a mail address. */

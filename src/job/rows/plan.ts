@@ -19,6 +19,7 @@ export async function planRows(connection: Connection, rows: readonly NewRow[]):
     const counts = { new: 0, there: 0 }
     tables[table] = counts
     const left = await countKeys(connection, table, Object.keys(group[0]?.key ?? {}))
+    const identities = await identitiesOf(connection, table, group[0]?.identity)
     for (const row of group) {
       const key = await resolve(row.key, lookUp)
       const text = textOf(Object.values(key))
@@ -29,6 +30,10 @@ export async function planRows(connection: Connection, rows: readonly NewRow[]):
         counts.there++
         if (row.tellDifference && (await differs(connection, table, key, values)))
           notes.push(`${row.source}: a row of ${table} is there already, with other values; it is left as it is`)
+        continue
+      }
+      if (row.identity !== undefined && identities.has(values[row.identity] ?? null)) {
+        counts.there++
         continue
       }
       counts.new++
@@ -52,6 +57,14 @@ async function countKeys(connection: Connection, table: string, columns: readonl
     counts.set(text, (counts.get(text) ?? 0) + row.lockkeeper_n)
   }
   return counts
+}
+
+async function identitiesOf(connection: Connection, table: string, column: string | undefined): Promise<Set<Value>> {
+  if (column === undefined) return new Set()
+  const rows = await connection.all<{ readonly identity: Value }>(
+    `SELECT ${quoteName(column)} AS identity FROM main.${quoteName(table)}`,
+  )
+  return new Set(rows.map(({ identity }) => identity))
 }
 
 type LookUp = (reference: Reference) => Promise<Value>
