@@ -2,7 +2,7 @@
 import type { Config } from '../config/settings.ts'
 import type { RowsJobOptions } from '../job/rows/change.ts'
 import type { CommandGroup, Context } from './command.ts'
-import { actorOf, actorSettings, lockSettings, repositoryFrom, repositorySettings } from './from-config.ts'
+import { jobOptions, jobSettings } from './from-config.ts'
 
 export const fossawork: CommandGroup = {
   name: 'fossawork',
@@ -11,41 +11,12 @@ export const fossawork: CommandGroup = {
 
 const encryptionSettings = ['encryptionPassword', 'encryptionSalt'] as const
 
-export const fossaworkSettings = [
-  'database',
-  ...repositorySettings,
-  'noBackup',
-  ...lockSettings,
-  'tmpdir',
-  ...encryptionSettings,
-  ...actorSettings,
-] as const
+export const fossaworkSettings = [...jobSettings, ...encryptionSettings] as const
 
 export function encryptionFrom({ encryptionPassword, encryptionSalt }: Config<(typeof encryptionSettings)[number]>) {
   return { password: encryptionPassword, salt: encryptionSalt }
 }
 
-export function rowsOptions({
-  config,
-  given,
-  inKubernetes,
-  listener,
-  redact,
-  signal,
-}: Context<(typeof fossaworkSettings)[number]>): RowsJobOptions {
-  return {
-    database: config.database,
-    repository: repositoryFrom(config),
-    noBackup: config.noBackup,
-    lockTimeout: config.lockTimeout,
-    ...(config.tmpdir === undefined ? {} : { tmpdir: config.tmpdir }),
-    fileSystem: { allowed: config.allowFilesystem, inKubernetes },
-    actor: actorOf(config),
-    listener,
-    redact,
-    signal,
-    dryRun: given['dryRun'] === true,
-    // The command line never has the database open otherwise.
-    viewInProcess: true,
-  }
+export function rowsOptions(context: Context<(typeof fossaworkSettings)[number]>): RowsJobOptions {
+  return { ...jobOptions(context), dryRun: context.given['dryRun'] === true }
 }

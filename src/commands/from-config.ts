@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import type { Config } from '../config/settings.ts'
 import { LockkeeperError } from '../errors.ts'
-import type { MigrationOptions, RepositorySettings } from '../job/options.ts'
+import type { JobOptions, MigrationOptions, RepositorySettings } from '../job/options.ts'
 import type { RetentionOptions } from '../job/prune.ts'
 import type { Actor } from '../migrations/bookkeeping.ts'
 import type { S3Options } from '../storage/s3/options.ts'
@@ -35,6 +35,14 @@ export const retentionSettings = [
   'timeZone',
 ] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder', 'onNewerSchema'] as const
+export const jobSettings = [
+  'database',
+  ...repositorySettings,
+  'noBackup',
+  ...lockSettings,
+  'tmpdir',
+  ...actorSettings,
+] as const
 export const changeSettings = [
   'database',
   ...migrationSettings,
@@ -114,30 +122,38 @@ export function rehearsalOf({ config, given }: Context<'tmpdir'>) {
   return { tmpdir: temporaryFolder(config), ...(from === undefined ? {} : { from: selection }) }
 }
 
-/** What the jobs that change a database by migrations need. */
-export function changeOptions({
+/** What the jobs that change a database need. */
+export function jobOptions({
   config,
   inKubernetes,
   listener,
   redact,
   signal,
-}: Context<(typeof changeSettings)[number]>): MigrationOptions {
+}: Context<(typeof jobSettings)[number]>): JobOptions {
   return {
     database: config.database,
-    migrations: migrationsFolder(config),
     repository: repositoryFrom(config),
     noBackup: config.noBackup,
     lockTimeout: config.lockTimeout,
     ...(config.tmpdir === undefined ? {} : { tmpdir: config.tmpdir }),
     fileSystem: { allowed: config.allowFilesystem, inKubernetes },
-    drift: { policy: config.drift, ignore: config.ignore },
-    outOfOrder: config.outOfOrder,
-    onNewerSchema: config.onNewerSchema,
     actor: actorOf(config),
     listener,
     redact,
     signal,
     // The command line never has the database open otherwise; an application would use a child process.
     viewInProcess: true,
+  }
+}
+
+/** And those that change it by migrations. */
+export function changeOptions(context: Context<(typeof changeSettings)[number]>): MigrationOptions {
+  const { config } = context
+  return {
+    ...jobOptions(context),
+    migrations: migrationsFolder(config),
+    drift: { policy: config.drift, ignore: config.ignore },
+    outOfOrder: config.outOfOrder,
+    onNewerSchema: config.onNewerSchema,
   }
 }

@@ -12,6 +12,7 @@ import { backup, DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
 import { outliveLostWakeups } from '../lost-wakeups.ts'
 import { type Access, type Guard, type ScriptCall, SqliteError, type Value } from './connection.ts'
+import { endWithParent } from './end-with-parent.ts'
 import { readBytes } from './files.ts'
 import { freeze } from './freeze.ts'
 import { type Digest, NativeDatabase, type OpenOptions, type Piece, toSqliteError } from './native.ts'
@@ -132,17 +133,6 @@ function serve(): void {
     })
   })
 }
-
-/**
- * Waits in a thread of its own until the parent's end of the pipe is closed, then ends the process, whatever it is doing.
- * A socket and no blocking read: the process could not exit by itself while a thread is inside one. A text and not a
- * file: it starts in a third of the time.
- */
-const endWithParent = `
-  const end = () => process.kill(process.pid, 'SIGKILL')
-  new (require('node:net').Socket)({ fd: 0 }).on('end', end).on('error', end).on('close', end).resume()
-  require('node:worker_threads').parentPort.postMessage('watching')
-`
 
 /** @returns when the watch is on: before that nothing is done, for nobody would end it. */
 async function watchParent(): Promise<void> {

@@ -4,7 +4,7 @@ import { LockkeeperError } from '../errors.ts'
 interface Problem {
   readonly file: string
   readonly what: string
-  readonly todo: string
+  readonly remedy: string
 }
 
 export class Report {
@@ -15,10 +15,10 @@ export class Report {
     return [...this.#warnings]
   }
 
-  problem(file: string, what: string, todo: string): void {
+  problem(file: string, what: string, remedy: string): void {
     // A file may be read for two tables.
     if (!this.#problems.some(known => known.file === file && known.what === what))
-      this.#problems.push({ file, what, todo })
+      this.#problems.push({ file, what, remedy })
   }
 
   warn(file: string, what: string): void {
@@ -28,7 +28,7 @@ export class Report {
   /** @throws LockkeeperError `invalid` with everything that is wrong */
   refuse(folder: string): void {
     if (this.#problems.length === 0) return
-    const lines = this.#problems.map(({ file, todo, what }) => `  ${file}: ${what}. ${todo}.`)
+    const lines = this.#problems.map(({ file, remedy, what }) => `  ${file}: ${what}. ${remedy}.`)
     throw new LockkeeperError(
       'invalid',
       `${lines.length === 1 ? 'one thing is' : `${lines.length} things are`} wrong with the V1 data in ${folder}:\n${lines.join('\n')}`,
@@ -57,9 +57,9 @@ export class Place {
     return new Place(this.report, this.file, this.#inside === '' ? inside : `${this.#inside}, ${inside}`)
   }
 
-  /** @param what goes on after the place @param todo a sentence without its full stop */
-  problem(what: string, todo: string): void {
-    this.report.problem(this.file, this.#inside === '' ? what : `${this.#inside}: ${what}`, todo)
+  /** @param what goes on after the place @param remedy a sentence without its full stop */
+  problem(what: string, remedy: string): void {
+    this.report.problem(this.file, this.#inside === '' ? what : `${this.#inside}: ${what}`, remedy)
   }
 
   warn(what: string): void {

@@ -87,9 +87,9 @@ export class Source {
     return entries.length === 0 ? undefined : Object.fromEntries(entries)
   }
 
-  /** @param todo without the full stop */
-  #wrong(names: readonly string[], what: string, todo: string): null {
-    this.place.problem(`${names[0]} ${what}`, todo)
+  /** @param remedy without the full stop */
+  #wrong(names: readonly string[], what: string, remedy: string): null {
+    this.place.problem(`${names[0]} ${what}`, remedy)
     return null
   }
 }

@@ -3,6 +3,7 @@
  * wait for ever, end the process, open the database) must not happen in the program that Lockkeeper runs in.
  */
 import { spawn } from 'node:child_process'
+import { endWithParent } from '../database/end-with-parent.ts'
 
 export interface ModuleExports {
   /** `typeof` of the export. */
@@ -19,12 +20,6 @@ const defaultLimit = 60_000
 
 /** The exit code when nothing is left that could settle a promise that a module awaits; Node has the same. */
 const unsettled = 13
-
-/** In a thread of its own: the parent's end of standard input closes with it, whatever a module is doing then. */
-const endWithParent = `
-const end = () => process.kill(process.pid, 'SIGKILL')
-new (require('node:net').Socket)({ fd: 0 }).on('end', end).on('error', end).on('close', end).resume()
-require('node:worker_threads').parentPort.postMessage('watching')`
 
 /** Imports one module after the other and says of each what it exports, or why it cannot be imported. */
 const program = `

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { LockkeeperError, messageOf, systemCode } from '../errors.ts'
 import type { Listener } from '../job/events.ts'
-import { answersTo, type Questions } from './answers.ts'
+import { type Answer, answersTo, type Questions } from './answers.ts'
 
 export interface ServeOptions {
   /** Port 0: any that is free. */
@@ -76,7 +76,7 @@ function urlOf(server: Server): string {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  answerAt: (path: string) => Promise<{ status: number; type: string; body: string }>,
+  answerAt: (path: string) => Promise<Answer>,
 ): Promise<void> {
   request.resume()
   if (request.method !== 'GET' && request.method !== 'HEAD') {
