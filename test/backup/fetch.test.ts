@@ -9,6 +9,7 @@ import { makeList } from '../../src/backup/lists.ts'
 import { type Manifest, manifestBytes, parseManifest, sealManifest } from '../../src/backup/manifest.ts'
 import type { Progress } from '../../src/backup/progress.ts'
 import { LockkeeperError } from '../../src/errors.ts'
+import { withOneBitFlipped } from '../support/damage.ts'
 import { backup, freshRepository, makeDatabase, objectsOf, observed, refusal, sha256Of } from './support.ts'
 
 /** A backup of a database of some ten chunks. */
@@ -140,11 +141,7 @@ describe('a damaged backup', () => {
     for (const key of test.contents) {
       const path = join(test.root, key)
       const content = await readFile(path)
-      // Anywhere but in the header of the frame, where some bits mean nothing.
-      const at = 12 + Math.floor(Math.random() * (content.length - 12))
-      const flipped = Buffer.from(content)
-      flipped[at] = (content[at] ?? 0) ^ (1 << Math.floor(Math.random() * 8))
-      await writeFile(path, flipped)
+      await writeFile(path, withOneBitFlipped(content, key))
       const error = await refusal(fetchBackup(test.repository, test, test.to))
       expect(error).toMatchObject({ code: 'invalid', details: { object: key, problem: 'damaged' } })
       expect(error.message).toContain(key)

@@ -13,6 +13,7 @@ import { findBackup } from '../../src/backup/select.ts'
 import { type VerifyOptions, type VerifyReport, verifyBackup } from '../../src/backup/verify.ts'
 import { WorkingCopy } from '../../src/backup/working-copy.ts'
 import { LockkeeperError } from '../../src/errors.ts'
+import { withOneBitFlipped } from '../support/damage.ts'
 import {
   backup,
   by,
@@ -255,10 +256,7 @@ describe('what a verification finds', () => {
     for (const key of test.contents) {
       const path = join(test.root, key)
       const content = await readFile(path)
-      const at = 12 + Math.floor(Math.random() * (content.length - 12))
-      const flipped = Buffer.from(content)
-      flipped[at] = (content[at] ?? 0) ^ (1 << Math.floor(Math.random() * 8))
-      await writeFile(path, flipped)
+      await writeFile(path, withOneBitFlipped(content, key))
       const { objects, check } = await verified(test.repository, test, test.options)
       expect(objects.map(object => [object.key, object.problem])).toEqual([[key, 'damaged']])
       expect(check.problems[0]).toContain(key)

@@ -12,6 +12,7 @@ import { restoreBeside } from '../../src/job/restore/beside.ts'
 import { verify } from '../../src/job/verify.ts'
 import { fileStore } from '../../src/storage/file.ts'
 import { by, change, makeDatabase, objectsOf } from '../backup/support.ts'
+import { withOneBitFlipped } from '../support/damage.ts'
 import { backUpIn, jobOptions } from '../support/jobs.ts'
 import { Workplace } from '../support/workplace.ts'
 
@@ -95,17 +96,15 @@ describe('every object of a repository', () => {
 
   test('with one bit flipped is found and named, and the newest backup that is whole comes back', async () => {
     for (const key of chosen()) {
-      let what = ''
+      let spoilt = ''
       const options = damaged(key, path => {
-        const bytes = readFileSync(path)
-        const bit = Math.floor(Math.random() * bytes.length * 8)
-        bytes[bit >> 3]! ^= 1 << (bit & 7)
+        const bytes = withOneBitFlipped(readFileSync(path), key)
         writeFileSync(path, bytes)
-        what = `bit ${bit} of ${key}`
+        spoilt = `${key} as ${bytes.toString('base64')}`
       })
       const found = await verify({ ...options, which: { all: true } })
-      expect(found.good, what).toBe(false)
-      expect(JSON.stringify([found.problems, found.backups.map(({ problems }) => problems)]), what).toContain(key)
+      expect(found.good, spoilt).toBe(false)
+      expect(JSON.stringify([found.problems, found.backups.map(({ problems }) => problems)]), spoilt).toContain(key)
       await expectToComeBack(options, key)
     }
   }, 300_000)

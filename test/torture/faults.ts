@@ -5,34 +5,35 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 interface Fault {
-  readonly file: string
+  /** It is in each of them. */
+  readonly files: readonly string[]
   readonly from: string
   readonly to: string
 }
 
 export const faults = {
   'a lock that is not taken': {
-    file: 'src/database/exclusive.ts',
+    files: ['src/database/exclusive.ts'],
     from: 'PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT',
     to: 'SELECT count(*) FROM sqlite_schema',
   },
   'a commit that does not wait for the backup': {
-    file: 'src/backup/create.ts',
+    files: ['src/backup/create.ts'],
     from: "if ((await store.putIfAbsent(key, bytes)) === 'stored') return manifest",
     to: 'setTimeout(() => void store.putIfAbsent(key, bytes).catch(() => {}), 300); return manifest',
   },
   'a child that outlives its parent': {
-    file: 'src/database/child.ts',
+    files: ['src/database/child.ts', 'src/database/end-with-parent.ts'],
     from: "process.kill(process.pid, 'SIGKILL')",
     to: 'setInterval(() => {}, 1000)',
   },
   'a commit after each migration': {
-    file: 'src/job/steps.ts',
+    files: ['src/job/steps.ts'],
     from: 'const after = goingOn === undefined',
     to: "await db.exec('COMMIT; BEGIN IMMEDIATE'); const after = goingOn === undefined",
   },
   'a write-ahead log that is thrown away': {
-    file: 'src/database/lock.ts',
+    files: ['src/database/lock.ts'],
     from: 'await refuseReadOnly(file)\n',
     to: "await refuseReadOnly(file)\n  await (await import('node:fs/promises')).rm(file + '-wal', { force: true })\n",
   },
@@ -45,12 +46,14 @@ export function plant(name: keyof typeof faults, folder: string): string {
   for (const part of ['src', 'scripts', 'package.json'])
     cpSync(join(root, part), join(folder, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  const { file, from, to }: Fault = faults[name]
-  const path = join(folder, file)
-  const text = readFileSync(path, 'utf8')
-  if (!text.includes(from))
-    throw new Error(`the fault "${name}" fits nowhere in ${file} any more: mend it in faults.ts`)
-  writeFileSync(path, text.replaceAll(from, to))
+  const { files, from, to }: Fault = faults[name]
+  for (const file of files) {
+    const path = join(folder, file)
+    const text = readFileSync(path, 'utf8')
+    if (!text.includes(from))
+      throw new Error(`the fault "${name}" fits nowhere in ${file} any more: mend it in faults.ts`)
+    writeFileSync(path, text.replaceAll(from, to))
+  }
   execFileSync(process.execPath, [join(folder, 'scripts/build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
   return join(folder, 'dist/cli.js')
 }
