@@ -13,6 +13,8 @@ import { type LockOptions, openWhenFree } from './lock.ts'
 export interface ExclusiveOptions extends LockOptions {
   /** Create the database if it is not there. Default false. */
   readonly create?: boolean
+  /** See `OpenOptions`. */
+  readonly doubleQuotedStrings?: boolean
 }
 
 /** In WAL mode locking_mode has to be set before the first read, so that the log's index is not shared memory. */
@@ -23,12 +25,12 @@ const takeLock = 'PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT'
  * @throws LockkeeperError `busy` after the time-out, `missing`, `denied`, `invalid`, `io`.
  */
 export async function openExclusive(path: string, options: ExclusiveOptions): Promise<DatabaseProcess> {
-  const { create = false } = options
+  const { create = false, doubleQuotedStrings = false } = options
   const file = await realDatabasePath(path)
   if ((await sizeOfDatabase(file)) === undefined && !create)
     throw new LockkeeperError('missing', `there is no database at ${file}`, {
       hint: 'Is DATABASE_URL right, and the volume mounted?',
     })
   const location = fileUri(file, { mode: create ? 'rwc' : 'rw' })
-  return openWhenFree(file, { location, first: takeLock }, options)
+  return openWhenFree(file, { location, doubleQuotedStrings, first: takeLock }, options)
 }

@@ -5,10 +5,19 @@
 import type { Workspace } from './connection.ts'
 import { NativeDatabase, workspaceOf } from './native.ts'
 
-/** @param needs `scripts`: code is to run in it, or SQL that may take long */
-export async function openMemory(needs: { readonly scripts: boolean }, signal?: AbortSignal): Promise<Workspace> {
-  const location = ':memory:'
-  if (!needs.scripts) return workspaceOf(new NativeDatabase({ location }))
+export interface MemoryNeeds {
+  /** Code is to run in it, or SQL that may take long. */
+  readonly scripts: boolean
+  /** See `OpenOptions`. */
+  readonly doubleQuotedStrings?: boolean
+}
+
+export async function openMemory(
+  { scripts, doubleQuotedStrings = false }: MemoryNeeds,
+  signal?: AbortSignal,
+): Promise<Workspace> {
+  const options = { location: ':memory:', doubleQuotedStrings }
+  if (!scripts) return workspaceOf(new NativeDatabase(options))
   const { DatabaseProcess } = await import('./child-process.ts')
-  return DatabaseProcess.open({ location }, signal)
+  return DatabaseProcess.open(options, signal)
 }

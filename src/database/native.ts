@@ -1,7 +1,8 @@
 /**
  * node:sqlite behind a few plain operations, in whichever process it runs: the child that owns a live file
  * (`child.ts`), a read-only view, a replay in memory. Every default that matters is set on purpose: foreign keys off
- * (a table rebuild must not cascade; keys are checked before the commit), double-quoted strings off, defensive on.
+ * (a table rebuild must not cascade; keys are checked before the commit), double-quoted strings off (but for other tools'
+ * migrations), defensive on.
  */
 import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
@@ -22,6 +23,8 @@ export interface OpenOptions {
   /** A `file:` URI (see `fileUri`) or `:memory:`. */
   readonly location: string
   readonly readOnly?: boolean
+  /** Whether `"x"` may be a string, where there is no such name. It cannot be changed later. Default false. */
+  readonly doubleQuotedStrings?: boolean
   /** Statements to run at once. If SQLite refuses them the database is closed again, with every lock that it got. */
   readonly first?: string
 }
@@ -39,13 +42,13 @@ export class NativeDatabase {
   /** What migration modules have defined, each for itself: SQLite cannot take it back. In lower case. */
   readonly #withheld = new Set<string>()
 
-  constructor({ location, readOnly = false, first }: OpenOptions) {
+  constructor({ location, readOnly = false, doubleQuotedStrings = false, first }: OpenOptions) {
     this.#db = asSqliteError(
       () =>
         new DatabaseSync(location, {
           readOnly,
           enableForeignKeyConstraints: false,
-          enableDoubleQuotedStringLiterals: false,
+          enableDoubleQuotedStringLiterals: doubleQuotedStrings,
           defensive: true,
         }),
     )

@@ -1,24 +1,28 @@
 /** A database that has tables but no bookkeeping: an ORM made it, or another tool. */
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
-import { type Adoptable, findLevel } from '../migrations/adoption.ts'
+import { type Adoptable, readUnmanaged, takeoverLevel, type Unmanaged } from '../migrations/adoption.ts'
 import type { Migration } from '../migrations/model.ts'
-import { readSchema, type Schema } from '../schema/read.ts'
 import type { Listener } from './events.ts'
 import type { DeployOptions } from './options.ts'
 
 /** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
 export async function refuseUnadopted(
-  schema: Schema,
+  unmanaged: Unmanaged,
   { database, drift, signal }: Pick<DeployOptions, 'database' | 'drift' | 'signal'>,
   migrations: readonly Migration[],
 ): Promise<never> {
-  const { applied } = await findLevel(schema, migrations, drift.ignore, signal)
+  const { applied, table } = await takeoverLevel(unmanaged, migrations, drift.ignore, signal)
   const level = applied.at(-1)?.version
-  throw new LockkeeperError('invalid', `${database} has tables but no bookkeeping; its schema equals level ${level}`, {
-    hint: 'Nothing was touched. Take it over at that level, and go on from there, with: lockkeeper run --adopt',
-    details: { level },
-  })
+  const by = table === undefined ? '' : `, and so says its table ${table}`
+  throw new LockkeeperError(
+    'invalid',
+    `${database} has tables but no bookkeeping; its schema equals level ${level}${by}`,
+    {
+      hint: 'Nothing was touched. Take it over at that level, and go on from there, with: lockkeeper run --adopt',
+      details: { level },
+    },
+  )
 }
 
 /** The migrations that it has already. @throws LockkeeperError `invalid` when its schema equals no level */
@@ -28,18 +32,20 @@ export async function adoptable(
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
   // What it has beyond them is warned of before the commit, as after any change.
-  const found = await findLevel(await readSchema(connection), migrations, drift.ignore, signal)
+  const unmanaged = await readUnmanaged(connection, migrations)
+  const found = await takeoverLevel(unmanaged, migrations, drift.ignore, signal)
   noteAdoption(listener, found)
   return found.applied
 }
 
 /** Says at which level it is taken over, and what of that nobody can see. */
-export function noteAdoption(listener: Listener, { applied, unseen }: Pick<Adoptable, 'applied' | 'unseen'>): void {
+export function noteAdoption(listener: Listener, { applied, table, unseen }: Omit<Adoptable, 'extra'>): void {
   for (const { version } of unseen)
     listener({
       kind: 'warning',
       step: 'look',
       message: `${version} changes rows only, so whether it has run cannot be seen: it is taken as applied`,
     })
-  listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}` })
+  const by = table === undefined ? '' : `, by its table ${table}`
+  listener({ kind: 'note', step: 'look', message: `taken over at ${applied.at(-1)?.version}${by}` })
 }

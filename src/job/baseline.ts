@@ -4,9 +4,9 @@
  */
 import type { Connection } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
-import { type Adoptable, findLevel } from '../migrations/adoption.ts'
+import { type Adoptable, findLevel, readUnmanaged, takeoverLevel } from '../migrations/adoption.ts'
 import type { Migration } from '../migrations/model.ts'
-import { readSchema } from '../schema/read.ts'
+import { readSchema, type Schema } from '../schema/read.ts'
 import { noteAdoption } from './adopt.ts'
 import { locate } from './locate.ts'
 import { type Look, look, lookFirst, unchanged } from './look.ts'
@@ -38,7 +38,7 @@ export async function baseline(given: BaselineOptions): Promise<ChangeResult> {
   if (first.empty) throw nothingThere(options)
   if (first.look?.assessment.kind === 'managed') return managed(options, first.look)
   repositoryOf(options)
-  const { db, confirm } = await take(options, false)
+  const { db, confirm } = await take(options, { create: false })
   try {
     const now = await look(db, migrations, options, options.signal)
     if (now.assessment.kind === 'managed') return managed(options, now)
@@ -51,35 +51,42 @@ export async function baseline(given: BaselineOptions): Promise<ChangeResult> {
   }
 }
 
-/** What its schema has, up to the version that was asked for. @throws LockkeeperError `invalid` */
+/** What it has already, up to the version that was asked for. @throws LockkeeperError `invalid` */
 async function atVersion(
   connection: Connection,
   { database, drift, listener, signal, version }: BaselineOptions,
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
-  const schema = await readSchema(connection)
-  const highest = await findLevel(schema, migrations, drift.ignore, signal)
-  const level = highest.applied.at(-1)?.version
-  const here = version === undefined ? highest : await levelUpTo(version)
-  // What it has beyond the version may belong to no later migration, or that one would run into it.
-  if (here === undefined || here.extra.length > highest.extra.length)
+  const found =
+    version === undefined
+      ? await takeoverLevel(await readUnmanaged(connection, migrations), migrations, drift.ignore, signal)
+      : await levelNamed(version)
+  noteAdoption(listener, found)
+  return found.applied
+
+  async function levelNamed(name: string): Promise<Adoptable> {
+    const schema = await readSchema(connection)
+    const highest = await findLevel(schema, migrations, drift.ignore, signal)
+    const here = await levelUpTo(schema, name)
+    // What it has beyond the version may belong to no later migration, or that one would run into it.
+    if (here !== undefined && here.extra.length <= highest.extra.length) return here
+    const level = highest.applied.at(-1)?.version
     throw new LockkeeperError(
       'invalid',
-      `${database} cannot be taken over at ${version}: its schema equals level ${level}`,
+      `${database} cannot be taken over at ${name}: its schema equals level ${level}`,
       {
         hint: `Nothing was touched. Take it over where it is: lockkeeper baseline --version ${level}`,
         details: { level },
       },
     )
-  noteAdoption(listener, here)
-  return here.applied
+  }
 
   /** Undefined where its schema is not that of the version. */
-  async function levelUpTo(version: string): Promise<Adoptable | undefined> {
-    const upTo = migrations.slice(0, migrations.findIndex(migration => migration.version === version) + 1)
+  async function levelUpTo(schema: Schema, name: string): Promise<Adoptable | undefined> {
+    const upTo = migrations.slice(0, migrations.findIndex(migration => migration.version === name) + 1)
     try {
       const found = await findLevel(schema, upTo, drift.ignore, signal)
-      return found.applied.at(-1)?.version === version ? found : undefined
+      return found.applied.at(-1)?.version === name ? found : undefined
     } catch (error) {
       if (error instanceof LockkeeperError && error.code === 'invalid') return undefined
       throw error

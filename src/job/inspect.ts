@@ -188,9 +188,9 @@ async function lookAsDeploy(
   const brief = await lookBriefly(connection, migrations, options, options.signal)
   if (brief.seen.assessment.kind !== 'unmanaged') return brief
   const { refuseUnadopted } = await import('./adopt.ts')
-  const { readSchema } = await import('../schema/read.ts')
-  const schema = await readSchema(connection)
-  return { seen: brief.seen, judge: () => refuseUnadopted(schema, options, migrations) }
+  const { readUnmanaged } = await import('../migrations/adoption.ts')
+  const unmanaged = await readUnmanaged(connection, migrations)
+  return { seen: brief.seen, judge: () => refuseUnadopted(unmanaged, options, migrations) }
 }
 
 /** What a deploy would refuse is a judgement as well; what SQLite refuses is not. */

@@ -7,6 +7,7 @@ import { type Access, type Connection, SqliteError, type Workspace } from '../da
 import { openMemory } from '../database/memory.ts'
 import { LockkeeperError } from '../errors.ts'
 import { applyScript, upOf } from '../migrations/apply.ts'
+import { takeDoubleQuotes } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { split } from '../migrations/split.ts'
 import { fold } from '../schema/model.ts'
@@ -31,7 +32,7 @@ export async function markMigrations(
   migrations: readonly Migration[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const marks = new Map<string, readonly string[]>()
-  const memory = await openMemory({ scripts: false })
+  const memory = await openMemory({ scripts: false, doubleQuotedStrings: takeDoubleQuotes(migrations) })
   try {
     // What needs something of the application's (a module, say) is left out; what needs that cannot be foreseen.
     for (const sql of definitions) await memory.exec(sql).catch(ifSqlite)

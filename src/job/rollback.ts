@@ -5,7 +5,7 @@ import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
 import { assess, levelOf } from '../migrations/assess.ts'
 import { appliedVersions, type MigrationRow, readEvents } from '../migrations/bookkeeping.ts'
-import { expectedSchema } from '../migrations/expected.ts'
+import { expectedSchema, takeDoubleQuotes } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf, withoutProgress } from '../migrations/progress.ts'
 import { backupsBefore, type Down, downsOf, type RollbackTarget } from '../migrations/rollback.ts'
@@ -33,7 +33,10 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   const { assessment, downs: needed } = await lookEarly(options, migrations)
   if (needed.length === 0) return unchanged(options, { ...nothing, assessment })
   repositoryOf(options)
-  const { db, confirm } = await take(options, false)
+  const { db, confirm } = await take(options, {
+    create: false,
+    doubleQuotedStrings: takeDoubleQuotes([...migrations, ...needed]),
+  })
   try {
     const now = await assess(db, migrations)
     const { bookkeeping, level } = now

@@ -88,6 +88,6 @@ export class Unpermitted extends Error {
 
 /** How to say that the rows of these tables may go. */
 const permission = {
-  migrate: 'say so in the migration: -- allow-row-loss: ',
+  migrate: 'say so in the migration, or in lockkeeper.json beside it: -- allow-row-loss: ',
   rollback: 'roll back with --allow-row-loss. Concerned are: ',
 }

@@ -49,14 +49,19 @@ export interface Taken {
   confirm(): Promise<void>
 }
 
-/**
- * Waits for a database in use; creates one that is not there, if it may.
- * @param whileWaiting see `LockOptions`
- */
+interface TakeOptions {
+  /** Create one that is not there. */
+  readonly create: boolean
+  /** See `OpenOptions`. */
+  readonly doubleQuotedStrings?: boolean
+  /** See `LockOptions`. */
+  readonly whileWaiting?: () => Promise<void>
+}
+
+/** Waits for a database in use. */
 export function take(
   { database, listener, lockTimeout, signal, tmpdir, viewInProcess = false }: JobOptions,
-  create: boolean,
-  whileWaiting?: () => Promise<void>,
+  { create, doubleQuotedStrings = false, whileWaiting }: TakeOptions,
 ): Promise<Taken> {
   return step(listener, 'lock', async () => {
     const before = await inspectFile(database, { inProcess: viewInProcess })
@@ -65,6 +70,7 @@ export function take(
     const db = await openExclusive(database, {
       ...(tmpdir === undefined ? {} : { tmpdir }),
       create: create && before.kind !== 'database',
+      doubleQuotedStrings,
       lockTimeout,
       ...(signal === undefined ? {} : { signal }),
       ...(whileWaiting === undefined ? {} : { whileWaiting }),

@@ -1,16 +1,17 @@
 /** The deploy job once there is something to do: lock, look again, back up, migrate. Loaded only then. */
+import type { Connection } from '../database/connection.ts'
 import { viewDatabase } from '../database/view.ts'
 import { LockkeeperError } from '../errors.ts'
+import { readUnmanaged } from '../migrations/adoption.ts'
 import { upOf } from '../migrations/apply.ts'
 import { type Assessment, levelOf } from '../migrations/assess.ts'
 import { batchesOf } from '../migrations/batches.ts'
 import { appliedRow, appliedVersions } from '../migrations/bookkeeping.ts'
 import { loadChecks } from '../migrations/checks.ts'
-import { expectedSchema } from '../migrations/expected.ts'
+import { expectedSchema, takeDoubleQuotes } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
 import { recordTable } from '../migrations/record-table.ts'
-import { readSchema } from '../schema/read.ts'
 import { adoptable, refuseUnadopted } from './adopt.ts'
 import { type FirstLook, isDone, type Look, look, lookBriefly, unchanged } from './look.ts'
 import type { Change } from './model.ts'
@@ -29,14 +30,19 @@ export async function upgrade(
 ): Promise<ChangeResult> {
   await refuseEarly(options, migrations, first, { create: true })
   const create = first.presence.kind !== 'database'
-  const taken = await unlessDone(lookAgain => take(options, create, lookAgain), options, migrations)
+  const doubleQuotedStrings = takeDoubleQuotes([...migrations, ...(first.look?.takeBack ?? [])])
+  const taken = await unlessDone(
+    whileWaiting => take(options, { create, doubleQuotedStrings, whileWaiting }),
+    options,
+    migrations,
+  )
   if ('done' in taken) return unchanged(options, taken.done)
   const { db, confirm } = taken
   try {
     const now = await look(db, migrations, options, options.signal)
     if (isDone(now)) return unchanged(options, now)
     await refuseLoss(options, first, now)
-    if (isUnadopted(now, options)) await refuseUnadopted(await readSchema(db), options, migrations)
+    if (isUnadopted(now, options)) await refuseUnadopted(await readUnmanaged(db, migrations), options, migrations)
     return await explainingFull(options, () => migrate({ db, confirm }, options, migrations, now))
   } finally {
     await db.close()
@@ -54,7 +60,8 @@ export async function refuseEarly(
   loadChecks(options.migrations)
   if (isUnadopted(seen, options)) {
     const { database, viewInProcess = false } = options
-    const viewed = await viewDatabase(database, readSchema, { inProcess: viewInProcess })
+    const read = (connection: Connection) => readUnmanaged(connection, migrations)
+    const viewed = await viewDatabase(database, read, { inProcess: viewInProcess })
     if ('value' in viewed) await refuseUnadopted(viewed.value, options, migrations)
   }
   // Where only the lock lets us look (after a crash) there may be nothing to change.

@@ -1,9 +1,11 @@
 /** Taking over a database that something else made (an ORM's `create_all`, say): which level is its schema at? */
-import { quoteName } from '../database/connection.ts'
+import { type Connection, quoteName } from '../database/connection.ts'
 import { LockkeeperError } from '../errors.ts'
 import { compareSchemas, type Difference, objectsOf } from '../schema/compare.ts'
 import { fold, type Schema } from '../schema/model.ts'
-import { replayEach } from './expected.ts'
+import { readSchema } from '../schema/read.ts'
+import { expectedSchema, replayEach } from './expected.ts'
+import { type ForeignRecord, readForeignRecord } from './foreign-record.ts'
 import type { Migration } from './model.ts'
 
 export interface Adoptable {
@@ -13,6 +15,47 @@ export interface Adoptable {
   readonly unseen: readonly Migration[]
   /** What is there beyond them and belongs to no migration: the application's own, reported and left alone. */
   readonly extra: readonly Difference[]
+  /** Another tool's table that says so. */
+  readonly table?: string
+}
+
+/** What there is to go by. */
+export interface Unmanaged {
+  readonly schema: Schema
+  readonly record: ForeignRecord | undefined
+}
+
+/** @throws LockkeeperError as `readForeignRecord` */
+export async function readUnmanaged(connection: Connection, migrations: readonly Migration[]): Promise<Unmanaged> {
+  return { schema: await readSchema(connection), record: await readForeignRecord(connection, migrations) }
+}
+
+/**
+ * The level that another tool has written down, where one has, or else the one that the schema equals.
+ * @param ignore see `findLevel`
+ * @throws LockkeeperError `invalid` when the schema is not that of the level, or equals none
+ */
+export async function takeoverLevel(
+  { record, schema }: Unmanaged,
+  migrations: readonly Migration[],
+  ignore: readonly string[],
+  signal?: AbortSignal,
+): Promise<Adoptable> {
+  if (record === undefined) return findLevel(schema, migrations, ignore, signal)
+  const { applied, table } = record
+  const level = applied.at(-1)?.version
+  const differences = compareSchemas(await expectedSchema(applied, { signal }), schema, { ignore: [...ignore, table] })
+  const failing = differences.filter(({ kind }) => kind !== 'extra')
+  if (failing.length > 0)
+    throw new LockkeeperError(
+      'invalid',
+      `by its table ${table} the database is at ${level}, but its schema is not:\n  ${list(failing.map(({ message }) => message))}`,
+      {
+        hint: 'Nothing was touched. Mend the schema by hand and run again; or, if the record is wrong, name the level that it has: lockkeeper baseline --version.',
+        details: { level, table, differences: failing.map(({ message }) => message) },
+      },
+    )
+  return { applied, unseen: [], extra: differences, table }
 }
 
 /** By object: the levels at which it is there and was not just before, counted from 1. */

@@ -28,6 +28,11 @@ export function upOf({ version, file, up, directives }: Migration): Runnable {
   return { version, file, script: up, inTransaction: directives.transaction }
 }
 
+/** Where a script of a migration stands. */
+export function fileOf({ file }: Migration, script: Script): string {
+  return script.kind === 'sql' ? (script.file ?? file) : file
+}
+
 /** What a migration may switch on, and what would otherwise hold for the next one and for the checks as well. */
 const defaults = [
   'legacy_alter_table',

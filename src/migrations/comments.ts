@@ -26,11 +26,25 @@ export function leadingComments(code: string): string[] {
   }
 }
 
-/** The first line of what an SQL script says of itself before its first statement; empty where it says nothing. */
+const sqlComment = /\s*(?:--([^\n]*)|\/\*([\s\S]*?)\*\/)/y
+
+/** What an SQL script says of itself before its first statement, line by line. */
+export function leadingSqlComments(sql: string): string[] {
+  const comments: string[] = []
+  let at = 0
+  for (;;) {
+    sqlComment.lastIndex = at
+    const match = sqlComment.exec(sql)
+    if (match === null) return comments
+    at = sqlComment.lastIndex
+    comments.push(...linesOf(match[1] ?? match[2] ?? ''))
+  }
+}
+
+/** The first line of that; empty where it says nothing. */
 export function leadingSqlComment(sql: string): string {
-  const [, line = '', block = ''] = /^\s*(?:--([^\n]*)|\/\*([\s\S]*?)\*\/)/.exec(sql) ?? []
   return (
-    linesOf(line + block)
+    leadingSqlComments(sql)
       .map(text => text.trim())
       .find(text => text !== '') ?? ''
   )

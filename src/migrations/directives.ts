@@ -5,6 +5,9 @@
 import { meantName } from './misspelt.ts'
 import { type Directives, defaultDirectives, type LintIgnore } from './model.ts'
 
+/** The name of that file. */
+export const directivesFile = 'lockkeeper.json'
+
 /** What was said; an absent field was not. */
 export interface RawDirectives {
   description?: string
@@ -13,6 +16,7 @@ export interface RawDirectives {
   foreignKeys?: boolean
   allowRowLoss?: readonly string[]
   compatible?: boolean
+  doubleQuotedStrings?: boolean
   lintIgnore?: readonly LintIgnore[]
 }
 
@@ -23,6 +27,7 @@ export const directiveNames = [
   'foreign_keys',
   'allow-row-loss',
   'compatible',
+  'double_quoted_strings',
   'lint-ignore',
 ] as const
 export type DirectiveName = (typeof directiveNames)[number]
@@ -52,33 +57,48 @@ export function looksEffective(comment: string): boolean {
   const said = nameAndValue(comment)
   const name = said?.word.toLowerCase()
   if (name === 'allow-row-loss' || name === 'lint-ignore') return true
-  return /^(transaction|foreign_keys|compatible)$/.test(name ?? '') && onOff(said?.value ?? '') !== undefined
+  return (
+    /^(transaction|foreign_keys|compatible|double_quoted_strings)$/.test(name ?? '') &&
+    onOff(said?.value ?? '') !== undefined
+  )
+}
+
+/** What a folder says of its files. */
+export interface FolderDirectives {
+  /** By version. */
+  readonly directives: ReadonlyMap<string, RawDirectives>
+  /** `"$unmarked": "up"`: an SQL file without a marker is a migration, all of it. Default false: it is an error. */
+  readonly unmarkedIsUp: boolean
 }
 
 /**
- * The content of `lockkeeper.json`, by version.
+ * The content of `lockkeeper.json`.
  * @throws Error with what is wrong with it.
  */
-export function parseDirectivesFile(content: string): Map<string, RawDirectives> {
+export function parseDirectivesFile(content: string): FolderDirectives {
   const document: unknown = JSON.parse(content)
   if (!isObject(document)) throw new Error('it is not an object from version to directives')
-  const result = new Map<string, RawDirectives>()
-  for (const [version, entry] of Object.entries(document)) {
-    if (version === '$schema') continue
-    if (!isObject(entry)) throw new Error(`"${version}" is not an object`)
-    const directives: RawDirectives = {}
-    for (const [name, value] of Object.entries(entry)) {
-      if (!isName(name)) throw new Error(`"${version}" has an unknown directive "${name}"${suggestion(name)}`)
-      if (!isValue(value)) throw new Error(`"${name}" of "${version}" takes a text, a list of texts, true or false`)
-      try {
-        set(directives, name, value)
-      } catch (error) {
-        throw new Error(`"${version}": ${(error as Error).message}`)
-      }
+  const { $schema: _, $unmarked, ...versions } = document
+  if ($unmarked !== undefined && $unmarked !== 'up') throw new Error('"$unmarked" takes "up" and nothing else')
+  const directives = new Map(
+    Object.entries(versions).map(([version, entry]) => [version, directivesOf(version, entry)]),
+  )
+  return { directives, unmarkedIsUp: $unmarked === 'up' }
+}
+
+function directivesOf(version: string, entry: unknown): RawDirectives {
+  if (!isObject(entry)) throw new Error(`"${version}" is not an object`)
+  const directives: RawDirectives = {}
+  for (const [name, value] of Object.entries(entry)) {
+    if (!isName(name)) throw new Error(`"${version}" has an unknown directive "${name}"${suggestion(name)}`)
+    if (!isValue(value)) throw new Error(`"${name}" of "${version}" takes a text, a list of texts, true or false`)
+    try {
+      set(directives, name, value)
+    } catch (error) {
+      throw new Error(`"${version}": ${(error as Error).message}`)
     }
-    result.set(version, directives)
   }
-  return result
+  return directives
 }
 
 /** What was said, over what was said elsewhere: lists add up, of anything else the later word counts. */
@@ -102,6 +122,7 @@ export function settled(said: RawDirectives): Directives {
     foreignKeys: said.foreignKeys ?? defaultDirectives.foreignKeys,
     allowRowLoss: said.allowRowLoss ?? defaultDirectives.allowRowLoss,
     compatible: said.compatible ?? defaultDirectives.compatible,
+    doubleQuotedStrings: said.doubleQuotedStrings ?? defaultDirectives.doubleQuotedStrings,
   }
 }
 
@@ -135,6 +156,9 @@ function set(into: RawDirectives, name: DirectiveName, value: string | boolean |
       break
     case 'compatible':
       into.compatible = once(name, into.compatible, value)
+      break
+    case 'double_quoted_strings':
+      into.doubleQuotedStrings = once(name, into.doubleQuotedStrings, value)
       break
   }
 }

@@ -5,7 +5,7 @@ import { LockkeeperError } from '../errors.ts'
 import { readSchema, type Schema } from '../schema/read.ts'
 import { replayAndRead } from '../schema/replay.ts'
 import { type Applied, applyScript, upOf } from './apply.ts'
-import type { Migration } from './model.ts'
+import type { Directives, Migration } from './model.ts'
 
 export interface ReplayOptions {
   /** One that was stopped in the middle, as the part of it that has run. Default none. */
@@ -60,6 +60,15 @@ export async function* replayEach(
   }
 }
 
+interface Asking {
+  readonly directives: Pick<Directives, 'doubleQuotedStrings'>
+}
+
+/** See `Directives.doubleQuotedStrings`. */
+export function takeDoubleQuotes(migrations: readonly Asking[]): boolean {
+  return migrations.some(({ directives }) => directives.doubleQuotedStrings)
+}
+
 /** Rows that come from no table, and very many statements: what takes time also in an empty database. */
 const generating = /\bWITH\b|generate_series/i
 const quickText = 1024 * 1024
@@ -71,7 +80,8 @@ function mayTakeLong(sql: string): boolean {
 
 /** An empty database in memory in which these can be run. */
 export function openReplay(migrations: readonly Migration[], signal?: AbortSignal): Promise<Workspace> {
-  return openMemory({ scripts: migrations.some(({ up }) => up.kind === 'module' || mayTakeLong(up.sql)) }, signal)
+  const scripts = migrations.some(({ up }) => up.kind === 'module' || mayTakeLong(up.sql))
+  return openMemory({ scripts, doubleQuotedStrings: takeDoubleQuotes(migrations) }, signal)
 }
 
 /** As in reality: in a transaction or not, with foreign keys or without. */

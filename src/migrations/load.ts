@@ -1,16 +1,15 @@
 /** Reads a folder of migrations and checks all of it before anything runs. */
-import { type Dirent, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { LockkeeperError, messageOf, systemCode } from '../errors.ts'
-import { mergeDirectives, parseDirectivesFile, type RawDirectives, settled } from './directives.ts'
-import { parseModuleMigration, parseSqlMigration } from './house.ts'
+import { LockkeeperError, messageOf } from '../errors.ts'
+import { directivesFile, mergeDirectives, type RawDirectives, settled } from './directives.ts'
+import { readFolder } from './folder.ts'
+import { parseModuleMigration } from './formats/house.ts'
+import type { Source, TextFile } from './formats/source.ts'
 import type { Migration } from './model.ts'
 import type { ModuleExports } from './modules.ts'
-import { orderMigrations } from './order.ts'
-import { checksumOf, readText } from './text.ts'
-
-const directivesFile = 'lockkeeper.json'
+import { inSequence, orderMigrations } from './order.ts'
+import { checksumOf } from './text.ts'
 
 /** Everything that is wrong with the files of a folder. */
 export class UnsoundFolder extends LockkeeperError {
@@ -41,106 +40,43 @@ export class UnsoundFolder extends LockkeeperError {
 
 /**
  * All migrations of a folder, in the order in which they run. Links are followed (a mounted ConfigMap is made of them);
- * names that begin with a dot, folders and other kinds of files are passed over. Modules are imported, in a process of
- * their own, to learn what they export: their top level runs each time.
+ * what begins with a dot is passed over, and so is everything else that is no migration. Modules are imported, in a
+ * process of their own, to learn what they export: their top level runs each time.
  * @param signal ends the import of modules; then it rejects with its reason
  * @throws LockkeeperError `config` when the folder is missing or has no migration; `UnsoundFolder` (`invalid`) with
  * everything that is wrong with any of the files.
  */
 export async function loadMigrations(folder: string, signal?: AbortSignal): Promise<readonly Migration[]> {
-  const entries = entriesOf(folder)
-  const versions = new Set(entries.map(({ name }) => versionOf(name)))
-  const problems: string[] = []
-  const read = readFiles(folder, entries, problems)
-  const migrations = await parse(read, problems, signal)
-  const directed = addDirectives(folder, migrations, versions, problems)
-  const ordered = orderMigrations(directed, versions)
+  const { directives, problems: found, sequence, sources, versions } = readFolder(folder)
+  const problems = [...found]
+  const migrations = await parse(sources, problems, signal)
+  for (const version of directives.keys())
+    if (!versions.has(version)) problems.push(`${join(folder, directivesFile)}: there is no migration ${version}`)
+  const ordered = orderMigrations(inSequence(directed(migrations, directives), sequence), versions)
   problems.push(...ordered.problems)
   if (problems.length > 0) throw new UnsoundFolder(folder, problems, ordered.migrations, versions)
   return ordered.migrations
 }
 
-function entriesOf(folder: string): Dirent[] {
-  const all = listOf(folder)
-  const entries = all.filter(({ name }) => isMigration(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
-  if (entries.length === 0)
-    throw new LockkeeperError('config', `there is no migration in ${folder}`, {
-      hint: 'Migrations are files such as v001_initial_schema.sql. Name their folder with --migrations or LOCKKEEPER_MIGRATIONS.',
-    })
-  return entries
-}
-
-function listOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-  } catch (error) {
-    throw new LockkeeperError('config', `the folder of migrations cannot be read: ${messageOf(error)}`, {
-      hint:
-        systemCode(error) === 'ENOENT'
-          ? 'Mount it there, or name another with --migrations or LOCKKEEPER_MIGRATIONS.'
-          : 'Check its permissions.',
-      cause: error,
-    })
-  }
-}
-
-export function isMigration(name: string): boolean {
-  return !name.startsWith('.') && /\.(sql|[mc]?[jt]s)$/i.test(name) && !/\.d\.[mc]?ts$/i.test(name)
-}
-
-export function versionOf(name: string): string {
-  return name.replace(/\.[^.]+$/, '')
-}
-
-interface SourceFile {
-  readonly name: string
-  readonly file: string
-  readonly text: string
-}
-
-/** One after the other and at once: for small files that is ten times as fast as asking for many and waiting for them. */
-function readFiles(folder: string, entries: readonly Dirent[], problems: string[]): SourceFile[] {
-  const files: SourceFile[] = []
-  for (const entry of entries) {
-    const file = join(folder, entry.name)
-    try {
-      refuseOther(file, entry)
-      files.push({ name: entry.name, file, text: readText(file) })
-    } catch (error) {
-      problems.push(`${file}: ${messageOf(error)}`)
-    }
-  }
-  return files
-}
-
-/** A folder of that name is what a container runtime makes where the file that was to be mounted is missing. */
-function refuseOther(file: string, entry: Dirent): void {
-  if (entry.isFile()) return
-  const info = statSync(file)
-  if (info.isDirectory()) throw new Error('it is a folder, not a file: was there nothing to mount?')
-  if (!info.isFile()) throw new Error('it is not a regular file')
-}
-
 async function parse(
-  files: readonly SourceFile[],
+  sources: readonly Source[],
   problems: string[],
   signal: AbortSignal | undefined,
 ): Promise<Migration[]> {
-  const modules = files.filter(({ name }) => !/\.sql$/i.test(name))
+  const modules = sources.filter(({ up }) => !/\.sql$/i.test(up.file)).map(({ up }) => up)
   const exports = await exportsOf(modules, signal)
   const migrations: Migration[] = []
-  for (const source of files) {
-    const { name, file, text } = source
-    const exported = exports.get(file)
+  for (const { down, parse, up, version } of sources) {
+    const exported = exports.get(up.file)
     try {
       if (exported instanceof Error) throw exported
       migrations.push(
         exported === undefined
-          ? parseSqlMigration(versionOf(name), file, text)
-          : parseModuleMigration(versionOf(name), file, text, urlOf(source), exported),
+          ? parse(version, up, down)
+          : parseModuleMigration(version, up.file, up.text, urlOf(up), exported),
       )
     } catch (error) {
-      problems.push(`${file}: ${messageOf(error)}`)
+      problems.push(`${up.file}: ${messageOf(error)}`)
     }
   }
   return migrations
@@ -148,7 +84,7 @@ async function parse(
 
 /** By file. */
 async function exportsOf(
-  modules: readonly SourceFile[],
+  modules: readonly TextFile[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, ModuleExports | Error>> {
   if (modules.length === 0) return new Map()
@@ -158,26 +94,12 @@ async function exportsOf(
 }
 
 /** Its content is part of it, so that a process that runs for long does not get what it imported before. */
-function urlOf({ file, text }: SourceFile): string {
+function urlOf({ file, text }: TextFile): string {
   return `${pathToFileURL(file).href}?checksum=${checksumOf(text)}`
 }
 
-function addDirectives(
-  folder: string,
-  migrations: readonly Migration[],
-  versions: ReadonlySet<string>,
-  problems: string[],
-): readonly Migration[] {
-  const file = join(folder, directivesFile)
-  let more: Map<string, RawDirectives>
-  try {
-    more = parseDirectivesFile(readText(file))
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') problems.push(`${file}: ${messageOf(error)}`)
-    return migrations
-  }
-  for (const version of more.keys())
-    if (!versions.has(version)) problems.push(`${file}: there is no migration ${version}`)
+function directed(migrations: readonly Migration[], more: ReadonlyMap<string, RawDirectives>): readonly Migration[] {
+  if (more.size === 0) return migrations
   return migrations.map(migration => {
     const said = more.get(migration.version)
     if (said === undefined) return migration

@@ -8,6 +8,8 @@ export type Script =
       readonly sql: string
       /** Line of the file on which the text begins, from 1; for error messages. */
       readonly line: number
+      /** Where it stands, if not in the migration's `file`. */
+      readonly file?: string
     }
   | { readonly kind: 'module'; readonly call: ScriptCall }
 
@@ -21,6 +23,11 @@ export interface Directives {
   readonly allowRowLoss: readonly string[]
   /** An older application works on the new schema. Default false. */
   readonly compatible: boolean
+  /**
+   * True: a name in double quotes that is none is a string, as most builds of SQLite have it. Holds for the whole run that
+   * has the migration in it, as SQLite knows no other way. Default false; true for the files of other tools.
+   */
+  readonly doubleQuotedStrings: boolean
 }
 
 /** A rule of `lint` that a file is not to be judged by. */
@@ -34,6 +41,7 @@ export const defaultDirectives: Directives = {
   foreignKeys: false,
   allowRowLoss: [],
   compatible: false,
+  doubleQuotedStrings: false,
 }
 
 export interface Migration {

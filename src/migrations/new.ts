@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { explainSystemError, LockkeeperError, systemCode } from '../errors.ts'
-import { isMigration, versionOf } from './load.ts'
+import { isMigration, versionOf } from './formats/flat.ts'
 import { compareVersions } from './order.ts'
 
 export interface NewMigration {
@@ -29,7 +29,8 @@ export function newMigration(folder: string, name: string, now: Date): NewMigrat
   try {
     mkdirSync(folder, { recursive: true })
     const newest = readdirSync(folder)
-      .filter(isMigration)
+      // Other tools have a folder for each.
+      .filter(found => isMigration(found) || /^\d[^.]*$/.test(found))
       .toSorted((a, b) => compareVersions(versionOf(a), versionOf(b)))
       .at(-1)
     const version = nextPrefix(newest, now) + slug
@@ -49,7 +50,9 @@ export function newMigration(folder: string, name: string, now: Date): NewMigrat
 
 /** What stands before the name: `v007_`, `0007_`, `20240229120000_`. */
 function nextPrefix(newest: string | undefined, now: Date): string {
-  const [, before = 'v', digits = '000', separator = '_'] = /^(\D*)(\d+)([_-]?)/.exec(newest ?? '') ?? []
+  // diesel writes the time with dashes, and takes it without.
+  const undashed = newest?.replace(/^(\d{4})-(\d\d)-(\d\d)-(\d{6}).*/, '$1$2$3$4_')
+  const [, before = 'v', digits = '000', separator = '_'] = /^(\D*)(\d+)([_-]?)/.exec(undashed ?? '') ?? []
   if (digits.length >= 12) {
     const time = now.toISOString().replaceAll(/\D/g, '')
     return before + time.slice(0, Math.min(digits.length, time.length)) + (separator || '_')

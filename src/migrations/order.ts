@@ -54,6 +54,29 @@ function compareTexts(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+/**
+ * Migrations that run in this sequence whatever their names say: each depends on those before it that would come after it
+ * by name. Names in the sequence that there are no migrations of are passed over.
+ */
+export function inSequence(migrations: readonly Migration[], sequence: readonly string[]): readonly Migration[] {
+  const before = new Map<string, readonly string[]>()
+  // The highest first: of a sequence that is in order, none is looked at but the last one.
+  const seen: string[] = []
+  for (const version of sequence) {
+    const place = seen.findIndex(other => compareVersions(other, version) < 0)
+    const higher = place === -1 ? [...seen] : seen.slice(0, place)
+    if (higher.length > 0) before.set(version, higher)
+    seen.splice(higher.length, 0, version)
+  }
+  if (before.size === 0) return migrations
+  return migrations.map(migration => {
+    const more = before.get(migration.version)
+    return more === undefined
+      ? migration
+      : { ...migration, dependencies: [...new Set([...migration.dependencies, ...more])] }
+  })
+}
+
 export interface Ordered {
   readonly migrations: readonly Migration[]
   /** Duplicate versions, unknown dependencies, cycles: a sentence each. Empty when the order is sound. */

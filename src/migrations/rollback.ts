@@ -1,6 +1,6 @@
 /** What has to run, and in which order, to take migrations back. */
 import { LockkeeperError } from '../errors.ts'
-import type { Runnable } from './apply.ts'
+import { fileOf, type Runnable } from './apply.ts'
 import type { EventRow, MigrationRow } from './bookkeeping.ts'
 import type { Directives, Migration, Script } from './model.ts'
 import { compareVersions } from './order.ts'
@@ -29,7 +29,7 @@ export function backupsBefore(events: readonly EventRow[]): ReadonlyMap<string, 
 export interface Down {
   readonly row: MigrationRow
   readonly runnable: Runnable
-  readonly directives: Pick<Directives, 'foreignKeys' | 'transaction'>
+  readonly directives: Pick<Directives, 'doubleQuotedStrings' | 'foreignKeys' | 'transaction'>
 }
 
 /**
@@ -121,7 +121,7 @@ function dependenciesOf(row: MigrationRow, migrations: readonly Migration[]): re
 function downOf(row: MigrationRow, migrations: readonly Migration[], backup: string | undefined): Down {
   const { version } = row
   const migration = migrations.find(candidate => candidate.version === version)
-  const { transaction = true, foreignKeys = false } = migration?.directives ?? stored(row)
+  const { transaction = true, foreignKeys = false, doubleQuotedStrings = false } = migration?.directives ?? stored(row)
   const down = (file: string, script: Script): Down => {
     const progress = progressOf(row)
     if (progress !== undefined) {
@@ -130,11 +130,12 @@ function downOf(row: MigrationRow, migrations: readonly Migration[], backup: str
     }
     return {
       row,
-      directives: { transaction, foreignKeys },
+      directives: { transaction, foreignKeys, doubleQuotedStrings },
       runnable: { version, file, script, inTransaction: transaction },
     }
   }
-  if (migration?.down !== undefined && undoes(migration.down, migration.up)) return down(migration.file, migration.down)
+  if (migration?.down !== undefined && undoes(migration.down, migration.up))
+    return down(fileOf(migration, migration.down), migration.down)
   const kept = row.down_sql === null ? undefined : ({ kind: 'sql', sql: row.down_sql, line: 1 } as const)
   if (kept !== undefined && undoes(kept)) return down(`stored down of ${version}`, kept)
   const empty = migration?.down !== undefined || kept !== undefined

@@ -131,10 +131,13 @@ describe('lockkeeper.json', () => {
   it('says the same by version, in lists and with true and false', () => {
     const content = JSON.stringify({
       $schema: 'https://example.org/schema.json',
+      $unmarked: 'up',
       v1: { 'allow-row-loss': ['a, b', 'c'], transaction: false, description: 'x' },
       v2: { depends: 'v1, v0', foreign_keys: 'on', compatible: true },
     })
-    expect([...parseDirectivesFile(content)]).toEqual([
+    const { directives, unmarkedIsUp } = parseDirectivesFile(content)
+    expect(unmarkedIsUp).toBe(true)
+    expect([...directives]).toEqual([
       ['v1', { allowRowLoss: ['a, b', 'c'], transaction: false, description: 'x' }],
       ['v2', { dependencies: ['v1', 'v0'], foreignKeys: true, compatible: true }],
     ])
@@ -143,6 +146,7 @@ describe('lockkeeper.json', () => {
   const wrong: [string, string][] = [
     ['{', 'JSON'],
     ['[]', 'not an object'],
+    ['{"$unmarked": true}', '"$unmarked" takes "up"'],
     ['{"v1": true}', '"v1" is not an object'],
     ['{"v1": {"allow_row_loss": []}}', 'did you mean "allow-row-loss"?'],
     ['{"v1": {"colour": "red"}}', 'known: description, depends'],
@@ -165,9 +169,20 @@ it('what is said in two places adds up: of lists all, otherwise the later word',
     { dependencies: ['a', 'b'], transaction: false },
   )
   expect(merged).toEqual({ dependencies: ['a', 'b'], allowRowLoss: ['x'], transaction: false, description: 'file' })
-  expect(settled(merged)).toEqual({ transaction: false, foreignKeys: false, allowRowLoss: ['x'], compatible: false })
+  expect(settled(merged)).toMatchObject({
+    transaction: false,
+    foreignKeys: false,
+    allowRowLoss: ['x'],
+    compatible: false,
+  })
 })
 
 it('without a word: in a transaction, without foreign keys, without loss, not compatible', () => {
-  expect(settled({})).toEqual({ transaction: true, foreignKeys: false, allowRowLoss: [], compatible: false })
+  expect(settled({})).toEqual({
+    transaction: true,
+    foreignKeys: false,
+    allowRowLoss: [],
+    compatible: false,
+    doubleQuotedStrings: false,
+  })
 })

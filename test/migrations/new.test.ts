@@ -19,6 +19,9 @@ test.each([
   [['202402291200_a.sql'], '202611280304_add_phone_numbers.sql'],
   [['001_a.sql', '002_b.ts'], '003_add_phone_numbers.ts'],
   [['V1.sql'], 'V2_add_phone_numbers.sql'],
+  [['0005_a.up.sql', '0005_a.down.sql'], '0006_add_phone_numbers.sql'],
+  [['20240229120000_a/migration.sql', 'migration_lock.toml'], '20261128030405_add_phone_numbers.sql'],
+  [['2024-02-29-120000_a/up.sql'], '20261128030405_add_phone_numbers.sql'],
   [[], 'v001_add_phone_numbers.sql'],
 ])('beside %j it is %s', (names, expected) => {
   expect(beside(...names)).toBe(expected)

@@ -1,10 +1,10 @@
 /** How a backup stands to the migrations that are at hand: what will be next once it is restored. */
 import type { Connection } from '../../database/connection.ts'
 import { LockkeeperError, messageOf } from '../../errors.ts'
+import { readUnmanaged } from '../../migrations/adoption.ts'
 import { type Assessment, assess, levelOf, pendingOf } from '../../migrations/assess.ts'
 import { loadMigrations } from '../../migrations/load.ts'
 import type { Migration } from '../../migrations/model.ts'
-import { readSchema } from '../../schema/read.ts'
 import { refuseUnadopted } from '../adopt.ts'
 import type { Listener } from '../events.ts'
 import { look } from '../look.ts'
@@ -58,7 +58,7 @@ export async function refuseUndeployable(
 ): Promise<void> {
   const { assessment } = await look(connection, migrations, options, options.signal)
   if (assessment.kind === 'unmanaged') {
-    if (!options.adopt) await refuseUnadopted(await readSchema(connection), options, migrations)
+    if (!options.adopt) await refuseUnadopted(await readUnmanaged(connection, migrations), options, migrations)
     await refuseLostVolume(options, withoutHistory)
   }
   if (assessment.kind === 'empty')

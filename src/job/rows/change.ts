@@ -64,7 +64,7 @@ export async function changeRows<Plan>(given: RowsJobOptions, change: RowsChange
     return resultOf(options, first, nothing(first) ? 'unchanged' : 'planned', null)
   repositoryOf(options)
   if (first !== undefined) await change.prepare(first.plan)
-  const { confirm, db } = await take(options, false)
+  const { confirm, db } = await take(options, { create: false })
   try {
     const seen = await look(db, change, options.database)
     // Another job may have done it while this one waited.

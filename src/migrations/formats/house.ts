@@ -2,12 +2,12 @@
  * The house format: `NAME.sql` with `-- migrate:up` and `-- migrate:down` (dbmate's markers), and `NAME.ts` or `NAME.js`
  * that exports `description`, `dependencies`, `up(db)` and `down(db)`. Directives are comments before the first statement.
  */
-import { leadingComments } from './comments.ts'
-import { mergeDirectives, type RawDirectives, readDirective, settled, switchOf } from './directives.ts'
+import { leadingComments } from '../comments.ts'
+import { mergeDirectives, type RawDirectives, readDirective, settled, switchOf } from '../directives.ts'
+import type { Migration } from '../model.ts'
+import type { ModuleExports } from '../modules.ts'
+import { checksumOf } from '../text.ts'
 import { type Marker, sectionsOf } from './markers.ts'
-import type { Migration } from './model.ts'
-import type { ModuleExports } from './modules.ts'
-import { checksumOf } from './text.ts'
 
 /**
  * @param text as `decodeText` returns it

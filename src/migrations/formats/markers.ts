@@ -2,9 +2,9 @@
  * Where the up and the down of an SQL migration are. Markers are comments to SQLite, and only what SQLite takes for a
  * comment is a marker: a text in a string, or in a comment of several lines, is none.
  */
-import { linesOf } from './comments.ts'
-import { looksEffective } from './directives.ts'
-import { lineAt } from './text.ts'
+import { linesOf } from '../comments.ts'
+import { looksEffective } from '../directives.ts'
+import { lineAt } from '../text.ts'
 
 export interface Marker {
   readonly direction: 'up' | 'down'
@@ -32,7 +32,12 @@ const nearly = /^--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/i
  * A comment, or something in one of the four sorts of quotes. Every file is read at every start, and of most of them
  * nothing is run: so this does not go through all tokens, which takes fifty times as long.
  */
-const commentOrQuoted = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g
+export const commentOrQuoted = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g
+
+/** Whether a text has a marker, or what was meant for one, at the beginning of any of its lines. */
+export function looksMarked(text: string): boolean {
+  return /^[ \t]*--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/im.test(text)
+}
 
 /** @throws Error with what is wrong with the file */
 export function sectionsOf(text: string): Sections {
@@ -87,7 +92,7 @@ function upAndDown(text: string, found: readonly Omit<Marker, 'end'>[], early: n
   }
 }
 
-function isFirstOnLine(text: string, start: number): boolean {
+export function isFirstOnLine(text: string, start: number): boolean {
   return text.slice(text.lastIndexOf('\n', start - 1) + 1, start).trim() === ''
 }
 

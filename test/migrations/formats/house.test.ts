@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseSqlMigration } from '../../src/migrations/house.ts'
-import { sectionsOf } from '../../src/migrations/markers.ts'
-import type { Migration } from '../../src/migrations/model.ts'
-import { tokenize } from '../../src/schema/tokens.ts'
-import { assembledScript } from './scripts.ts'
+import { parseSqlMigration } from '../../../src/migrations/formats/house.ts'
+import { sectionsOf } from '../../../src/migrations/formats/markers.ts'
+import type { Migration } from '../../../src/migrations/model.ts'
+import { tokenize } from '../../../src/schema/tokens.ts'
+import { assembledScript } from '../scripts.ts'
 
 const parse = (text: string): Migration => parseSqlMigration('v1', 'v1.sql', text)
 const scripts = (text: string) => {

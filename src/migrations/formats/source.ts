@@ -1,0 +1,89 @@
+/** A migration as it lies in a folder, before it is parsed: which files it has, and who wrote them. */
+import { leadingSqlComments } from '../comments.ts'
+import { looksEffective, type RawDirectives, readDirective, settled } from '../directives.ts'
+import type { Migration } from '../model.ts'
+import { checksumOf } from '../text.ts'
+
+export interface TextFile {
+  /** Its path. */
+  readonly file: string
+  /** As `readText` returns it. */
+  readonly text: string
+}
+
+/** What a file says in its own way, read by whoever knows that way. @throws Error with what is wrong; the caller names the file */
+export type Parse = (version: string, up: TextFile, down: TextFile | undefined) => Migration
+
+export interface Source {
+  readonly version: string
+  readonly up: TextFile
+  /** Where the down is a file of its own. */
+  readonly down?: TextFile
+  readonly parse: Parse
+}
+
+/** What one tool's way of laying out a folder finds in it. */
+export interface Found {
+  readonly sources: readonly Source[]
+  /** Files that ought to be migrations and are not, a sentence each, with the path. */
+  readonly problems: readonly string[]
+  /** Versions in the order in which that tool runs them, where that is an order of its own. */
+  readonly sequence?: readonly string[]
+}
+
+/** Of a text of another tool: the up and the down of it, as SQL. */
+interface Scripts {
+  readonly up: string
+  readonly down?: string | undefined
+  /** Line of the file on which each begins, from 1. Default 1. */
+  readonly upLine?: number
+  readonly downLine?: number
+  /** Default true. */
+  readonly transaction?: boolean
+}
+
+/**
+ * A migration of another tool. Its description is the rest of its name. Of its comments only those are directives that
+ * change how it runs: what else may look like one was not written for us.
+ */
+export function foreignMigration(
+  version: string,
+  up: TextFile,
+  down: TextFile | undefined,
+  scripts: Scripts,
+): Migration {
+  const { transaction = true } = scripts
+  const said: RawDirectives = transaction ? {} : { transaction }
+  for (const comment of leadingSqlComments(up.text)) if (looksEffective(comment)) readDirective(said, comment)
+  const downSql = down?.text ?? scripts.down
+  return {
+    version,
+    description: version.replace(/^[\d_-]+/, '').replaceAll(/[_-]+/g, ' '),
+    dependencies: [],
+    file: up.file,
+    checksum: checksumOf(up.text),
+    up: { kind: 'sql', sql: scripts.up, line: scripts.upLine ?? 1 },
+    down:
+      downSql === undefined
+        ? undefined
+        : {
+            kind: 'sql',
+            sql: downSql,
+            line: scripts.downLine ?? 1,
+            ...(down === undefined ? {} : { file: down.file }),
+          },
+    directives: settled({ doubleQuotedStrings: true, ...said }),
+    lintIgnore: said.lintIgnore ?? [],
+  }
+}
+
+/** A piece of a text, with a semicolon wherever its tool ends a statement by a comment alone. */
+export function ended(text: string, start: number, end: number, ends: readonly number[]): string {
+  let [sql, at] = ['', start]
+  for (const place of ends) {
+    if (place < start || place >= end) continue
+    sql += `${text.slice(at, place)};`
+    at = place
+  }
+  return sql + text.slice(at, end)
+}
