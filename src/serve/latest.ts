@@ -1,7 +1,8 @@
 /**
  * A value that costs something to get. Who asks while it is being got waits for the same one, and for a while it is given
  * again, also where it could not be got: however often somebody asks, a database or a store is not asked more often, and
- * is left alone for ten times as long as it took.
+ * is left alone for ten times as long as it took; for as long as it took where it was not to be had, so that what is
+ * mended is seen soon.
  */
 export class Latest<T> {
   readonly #get: () => Promise<T>
@@ -22,12 +23,15 @@ export class Latest<T> {
     const got = this.#get()
     this.#got = got
     this.#until = Number.POSITIVE_INFINITY
-    const settled = (value: T | undefined) => {
+    const settled = (value: T | undefined, times: number) => {
       this.#last = value
       const now = performance.now()
-      this.#until = now + Math.max(this.#keep, 10 * (now - began))
+      this.#until = now + Math.max(this.#keep, times * (now - began))
     }
-    got.then(settled, () => settled(undefined))
+    got.then(
+      value => settled(value, 10),
+      () => settled(undefined, 1),
+    )
     return got
   }
 

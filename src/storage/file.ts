@@ -94,6 +94,7 @@ class FileStore implements ObjectStore {
   async *list(prefix: string): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix)
     try {
+      await this.#folder.refuseFile()
       yield* walk(this.#root, prefix)
     } catch (error) {
       throw await explainFileError(error, `cannot list ${this.url}`, this.#root)

@@ -56,3 +56,18 @@ test('that it cannot be had is given again as well, and is not for ever', async 
   await expect(fleeting.get()).rejects.toThrow('refused 2')
   await expect.poll(() => fleeting.get().catch(error => error.message)).toBe('refused 3')
 })
+
+test('what could not be had after a long time is asked for again soon', async () => {
+  let asked = 0
+  const latest = new Latest(() => {
+    asked++
+    return new Promise((_, reject) => setTimeout(() => reject(new Error('gone')), 500))
+  }, 0)
+  await expect(latest.get()).rejects.toThrow('gone')
+  const askAgain = () => {
+    latest.get().catch(() => {})
+    return asked
+  }
+  // Ten times as long would be 5 seconds.
+  await expect.poll(askAgain, { timeout: 4_000 }).toBe(2)
+})

@@ -39,6 +39,18 @@ describe('a folder as an object store', () => {
     await expect(readdir(root)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
+  it.each([
+    ['is a file', 'file'],
+    ['is below a file', 'file/folder'],
+  ])('is not empty where it %s: that is a mistake, also when one only reads', async (_, place) => {
+    const folder = await freshFolder()
+    await writeFile(join(folder, 'file'), 'not a repository')
+    const store = fileStore(join(folder, place))
+    const asked = [list(store, ''), list(store, 'chunks/'), store.get('a'), store.head('a'), store.deleteMany(['a'])]
+    for (const answer of [...asked, store.putIfAbsent('a', bytes('a'))])
+      await expect(answer).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('ENOTDIR') })
+  })
+
   it('begins again when somebody removes the whole folder', async () => {
     const { root, store } = await fresh()
     await store.putIfAbsent('deep/er/a', bytes('a'))

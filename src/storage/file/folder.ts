@@ -47,9 +47,22 @@ export class Folder {
     this.#lock = join(root, '.lock')
   }
 
+  /** Rejects with `ENOTDIR` where a file is at the place of the folder, or of one above it: that is no empty store. */
+  async refuseFile(): Promise<void> {
+    if (this.#known.has(this.root)) return
+    const found = await stat(this.root).catch(error => {
+      if (systemCode(error) !== 'ENOENT') throw error
+    })
+    if (found === undefined) return
+    // Whatever else it is: this says so.
+    if (!found.isDirectory()) await readdir(this.root)
+    this.#known.add(this.root)
+  }
+
   /** The path of a key, checked; refuses one that leads through a symbolic link with `invalid`. */
   async path(key: string): Promise<string> {
     checkKey(key)
+    await this.refuseFile()
     for (const folder of this.#foldersOf(key).slice(1)) {
       if (this.#known.has(folder)) continue
       const found = await lstat(folder).catch(absent)
