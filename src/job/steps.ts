@@ -141,12 +141,10 @@ export async function validate(
 async function runChecksReadOnly(db: Workspace, checks: readonly ApplicationCheck[]): Promise<readonly Finding[]> {
   if (checks.length === 0) return []
   await db.exec('PRAGMA query_only = ON')
-  try {
-    return await runChecks(db, checks)
-  } finally {
-    // Also where they could not be run: the failure is recorded through the same connection.
-    await db.exec('PRAGMA query_only = OFF')
-  }
+  // It rejects only where the process of the connection is gone.
+  const findings = await runChecks(db, checks)
+  await db.exec('PRAGMA query_only = OFF')
+  return findings
 }
 
 /** Records it and commits the transaction that is open. */
