@@ -28,7 +28,7 @@ import { type Rehearsal, schemaChanges, Watch, type WayBack } from './rehearsal.
 import { type RollbackOptions, rollBack } from './rollback.ts'
 import { repositoryOf, withRepository } from './save.ts'
 
-interface Rehearsing {
+export interface Rehearsing {
   /** Folder with room for a copy of the database and for what the migrations need. */
   readonly tmpdir: string
   /** Rehearse on a backup instead of the database, which need not be there then. */
