@@ -18,6 +18,7 @@ import { makeList } from '../src/backup/lists.ts'
 import { manifestBytes, sealManifest } from '../src/backup/manifest.ts'
 import { prune } from '../src/backup/prune.ts'
 import { openRepository, type Repository } from '../src/backup/repository.ts'
+import { defaults } from '../src/job/defaults.ts'
 import { fileStore } from '../src/storage/file.ts'
 import type { ObjectStore } from '../src/storage/object-store.ts'
 
@@ -25,16 +26,7 @@ const run = promisify(execFile)
 const hour = 60 * 60 * 1000
 const by = { host: 'bench' }
 
-const policy = {
-  keepLast: 0,
-  keepDaily: 7,
-  keepWeekly: 5,
-  keepMonthly: 12,
-  keepYearly: 0,
-  keepWithin: 0,
-  keepPreMigration: 10,
-  keepPreRestore: 5,
-}
+const { policy } = defaults()
 
 /** Writes the objects of such a repository straight into its folder. */
 async function fill(root: string, backups: number, chunks: number, changed: number): Promise<void> {

@@ -3,7 +3,7 @@
  * tool and cannot be edited, in `lockkeeper.json` beside them: `{"<version>": {"allow-row-loss": ["old_logs"]}}`.
  */
 import { meantName } from './misspelt.ts'
-import { type Directives, defaultDirectives, type LintIgnore } from './model.ts'
+import { type Directives, defaultDirectives, type LintIgnore, type Migration } from './model.ts'
 
 /** The name of that file. */
 export const directivesFile = 'lockkeeper.json'
@@ -123,6 +123,18 @@ export function settled(said: RawDirectives): Directives {
     allowRowLoss: said.allowRowLoss ?? defaultDirectives.allowRowLoss,
     compatible: said.compatible ?? defaultDirectives.compatible,
     doubleQuotedStrings: said.doubleQuotedStrings ?? defaultDirectives.doubleQuotedStrings,
+  }
+}
+
+/** What of a migration directives decide. */
+export function directed(
+  said: RawDirectives,
+): Pick<Migration, 'dependencies' | 'description' | 'directives' | 'lintIgnore'> {
+  return {
+    description: said.description ?? '',
+    dependencies: said.dependencies ?? [],
+    directives: settled(said),
+    lintIgnore: said.lintIgnore ?? [],
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { LockkeeperError, messageOf } from '../errors.ts'
-import { directivesFile, mergeDirectives, type RawDirectives, settled } from './directives.ts'
+import { directed, directivesFile, mergeDirectives, type RawDirectives } from './directives.ts'
 import { readFolder } from './folder.ts'
 import { parseModuleMigration } from './formats/house.ts'
 import type { Source, TextFile } from './formats/source.ts'
@@ -52,7 +52,7 @@ export async function loadMigrations(folder: string, signal?: AbortSignal): Prom
   const migrations = await parse(sources, problems, signal)
   for (const version of directives.keys())
     if (!versions.has(version)) problems.push(`${join(folder, directivesFile)}: there is no migration ${version}`)
-  const ordered = orderMigrations(inSequence(directed(migrations, directives), sequence), versions)
+  const ordered = orderMigrations(inSequence(withMore(migrations, directives), sequence), versions)
   problems.push(...ordered.problems)
   if (problems.length > 0) throw new UnsoundFolder(folder, problems, ordered.migrations, versions)
   return ordered.migrations
@@ -98,19 +98,15 @@ function urlOf({ file, text }: TextFile): string {
   return `${pathToFileURL(file).href}?checksum=${checksumOf(text)}`
 }
 
-function directed(migrations: readonly Migration[], more: ReadonlyMap<string, RawDirectives>): readonly Migration[] {
+function withMore(migrations: readonly Migration[], more: ReadonlyMap<string, RawDirectives>): readonly Migration[] {
   if (more.size === 0) return migrations
   return migrations.map(migration => {
     const said = more.get(migration.version)
     if (said === undefined) return migration
-    const { description, dependencies, lintIgnore } = migration
-    const directives = mergeDirectives({ description, dependencies, lintIgnore, ...migration.directives }, said)
+    const { dependencies, description, directives, lintIgnore } = migration
     return {
       ...migration,
-      description: directives.description ?? '',
-      dependencies: directives.dependencies ?? [],
-      directives: settled(directives),
-      lintIgnore: directives.lintIgnore ?? [],
+      ...directed(mergeDirectives({ description, dependencies, lintIgnore, ...directives }, said)),
     }
   })
 }

@@ -3,7 +3,7 @@
  * that exports `description`, `dependencies`, `up(db)` and `down(db)`. Directives are comments before the first statement.
  */
 import { leadingComments } from '../comments.ts'
-import { mergeDirectives, type RawDirectives, readDirective, settled, switchOf } from '../directives.ts'
+import { directed, mergeDirectives, type RawDirectives, readDirective, switchOf } from '../directives.ts'
 import type { Migration } from '../model.ts'
 import type { ModuleExports } from '../modules.ts'
 import { checksumOf } from '../text.ts'
@@ -21,15 +21,12 @@ export function parseSqlMigration(version: string, file: string, text: string): 
   if (transaction !== undefined) readDirective(directives, `transaction: ${transaction ? 'on' : 'off'}`)
   const script = ({ start, end, line }: Marker) => ({ kind: 'sql' as const, sql: text.slice(start, end), line })
   return {
+    ...directed(directives),
     version,
-    description: directives.description ?? '',
-    dependencies: directives.dependencies ?? [],
     file,
     checksum: checksumOf(text),
     up: script(up),
     down: down === undefined ? undefined : script(down),
-    directives: settled(directives),
-    lintIgnore: directives.lintIgnore ?? [],
   }
 }
 
@@ -61,15 +58,12 @@ export function parseModuleMigration(
     ...(dependencies === undefined ? {} : { dependencies }),
   })
   return {
+    ...directed(directives),
     version,
-    description: directives.description ?? '',
-    dependencies: directives.dependencies ?? [],
     file,
     checksum: checksumOf(text),
     up: { kind: 'module', call: { url, function: 'up' } },
     down: down === 'function' ? { kind: 'module', call: { url, function: 'down' } } : undefined,
-    directives: settled(directives),
-    lintIgnore: directives.lintIgnore ?? [],
   }
 }
 

@@ -1,6 +1,6 @@
 /** A migration as it lies in a folder, before it is parsed: which files it has, and who wrote them. */
 import { leadingSqlComments } from '../comments.ts'
-import { looksEffective, type RawDirectives, readDirective, settled } from '../directives.ts'
+import { directed, looksEffective, type RawDirectives, readDirective } from '../directives.ts'
 import type { Migration } from '../model.ts'
 import { checksumOf } from '../text.ts'
 
@@ -55,11 +55,11 @@ export function foreignMigration(
   const { transaction = true } = scripts
   const said: RawDirectives = transaction ? {} : { transaction }
   for (const comment of leadingSqlComments(up.text)) if (looksEffective(comment)) readDirective(said, comment)
+  const description = version.replace(/^[\d_-]+/, '').replaceAll(/[_-]+/g, ' ')
   const downSql = down?.text ?? scripts.down
   return {
+    ...directed({ description, doubleQuotedStrings: true, ...said }),
     version,
-    description: version.replace(/^[\d_-]+/, '').replaceAll(/[_-]+/g, ' '),
-    dependencies: [],
     file: up.file,
     checksum: checksumOf(up.text),
     up: { kind: 'sql', sql: scripts.up, line: scripts.upLine ?? 1 },
@@ -72,8 +72,6 @@ export function foreignMigration(
             line: scripts.downLine ?? 1,
             ...(down === undefined ? {} : { file: down.file }),
           },
-    directives: settled({ doubleQuotedStrings: true, ...said }),
-    lintIgnore: said.lintIgnore ?? [],
   }
 }
 
