@@ -7,7 +7,7 @@ import {
   applyScript,
   type Runnable,
   readProgram,
-  runPart,
+  runSteps,
   settingUp,
 } from './apply.ts'
 import type { Step } from './program.ts'
@@ -34,7 +34,7 @@ export async function applyAlone(workspace: Workspace, runnable: Runnable, optio
   const guard: Guard = { ownTransactions: true, reserved }
   const touched: string[] = []
   await settingUp(workspace, async () => {
-    for (const step of settingsBefore(program.steps, done)) await runPart(workspace, runnable, [step], guard)
+    await runSteps(workspace, runnable, settingsBefore(program.steps, done), guard)
     for (const unit of units) {
       if (unit.end <= done) continue
       touched.push(...(await runUnit(workspace, runnable, unit, { ...options, guard })))
@@ -50,7 +50,7 @@ async function runUnit(
   { confirm, guard, record }: AloneOptions & { readonly guard: Guard },
 ): Promise<string[]> {
   const run = (part: readonly Step[], more: Partial<Guard> = {}) =>
-    part.length === 0 ? [] : runPart(workspace, runnable, part, { ...guard, ...more })
+    runSteps(workspace, runnable, part, { ...guard, ...more })
   if (kind === 'statement') {
     await workspace.exec('BEGIN IMMEDIATE')
     const touched = await run(steps, { ownTransactions: false })

@@ -105,19 +105,36 @@ async function applySql(
   onProgress: ApplyOptions['onProgress'],
 ): Promise<Applied> {
   const program = readProgram(runnable, script)
-  const touched = new Set<string>()
   const { length: total } = program.steps
-  let done = 0
-  for (const part of partsOf(program.steps, runnable.inTransaction ? statementsAtOnce : total)) {
-    for (const table of await runPart(workspace, runnable, part, guard)) touched.add(table)
-    done += part.length
-    onProgress?.(done, total)
-  }
-  return applied(program, [...touched])
+  const touched = await runSteps(workspace, runnable, program.steps, guard, done => onProgress?.(done, total))
+  return applied(program, touched)
 }
 
-/** Of one that commits by itself, only all of them together tell whether it has left a transaction open. */
 const statementsAtOnce = 500
+
+/**
+ * Runs steps in their order, many together. A transaction of their own has to be over at the end, unless the guard says
+ * that it stays open.
+ * @param onProgress told how many have run
+ * @returns the tables that they touched
+ */
+export async function runSteps(
+  workspace: Workspace,
+  runnable: Runnable,
+  steps: readonly Step[],
+  guard: Guard,
+  onProgress?: (done: number) => void,
+): Promise<string[]> {
+  const touched = new Set<string>()
+  let done = 0
+  for (const part of partsOf(steps, statementsAtOnce)) {
+    done += part.length
+    const staysOpen = guard.staysOpen === true || done < steps.length
+    for (const table of await runPart(workspace, runnable, part, { ...guard, staysOpen })) touched.add(table)
+    onProgress?.(done)
+  }
+  return [...touched]
+}
 
 /** @throws LockkeeperError `failed` for what can be seen to be wrong without running it */
 export function readProgram(
@@ -154,7 +171,7 @@ function partsOf(steps: readonly Step[], most: number): Step[][] {
 }
 
 /** Runs steps together; the end of a rebuild, which stands alone, in the legacy way if need be. */
-export async function runPart(
+async function runPart(
   workspace: Workspace,
   runnable: Runnable,
   steps: readonly Step[],
