@@ -11,6 +11,8 @@ export { needsRecovery, type Viewed } from './reading.ts'
 export interface ViewOptions extends InspectOptions {
   /** How long a writer may be in the way, in milliseconds. Default 500. */
   readonly patience?: number
+  /** See `OpenOptions`. */
+  readonly doubleQuotedStrings?: boolean
 }
 
 /**
@@ -22,11 +24,11 @@ export interface ViewOptions extends InspectOptions {
 export async function viewDatabase<T>(
   path: string,
   read: (connection: Connection) => Promise<T>,
-  { inProcess = false, patience = 500, signal }: ViewOptions = {},
+  { doubleQuotedStrings = false, inProcess = false, patience = 500, signal }: ViewOptions = {},
 ): Promise<Viewed<T>> {
   if (inProcess) {
     const here = (open: OpenOptions) => {
-      const connection = workspaceOf(new NativeDatabase(open))
+      const connection = workspaceOf(new NativeDatabase({ ...open, doubleQuotedStrings }))
       return inTransaction(connection, read, () => connection.close())
     }
     return readQuietly(path, here, { readStart, patience, signal })
@@ -35,7 +37,7 @@ export async function viewDatabase<T>(
   const child = DatabaseProcess.start(signal)
   try {
     const there = async (open: OpenOptions) => {
-      await child.reopen(open)
+      await child.reopen({ ...open, doubleQuotedStrings })
       return inTransaction(child, read, () => child.release())
     }
     return await readQuietly(path, there, {

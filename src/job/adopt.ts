@@ -9,10 +9,10 @@ import type { DeployOptions } from './options.ts'
 /** Names the level at which it could be taken over. @throws LockkeeperError `invalid`, always */
 export async function refuseUnadopted(
   unmanaged: Unmanaged,
-  { database, drift, signal }: Pick<DeployOptions, 'database' | 'drift' | 'signal'>,
+  { database, drift, outOfOrder, signal }: Pick<DeployOptions, 'database' | 'drift' | 'outOfOrder' | 'signal'>,
   migrations: readonly Migration[],
 ): Promise<never> {
-  const { applied, table } = await takeoverLevel(unmanaged, migrations, drift.ignore, signal)
+  const { applied, table } = await takeoverLevel(unmanaged, migrations, { ignore: drift.ignore, outOfOrder }, signal)
   const level = applied.at(-1)?.version
   const by = table === undefined ? '' : `, and so says its table ${table}`
   throw new LockkeeperError(
@@ -28,12 +28,12 @@ export async function refuseUnadopted(
 /** The migrations that it has already. @throws LockkeeperError `invalid` when its schema equals no level */
 export async function adoptable(
   connection: Connection,
-  { drift, listener, signal }: DeployOptions,
+  { drift, listener, outOfOrder, signal }: DeployOptions,
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
   // What it has beyond them is warned of before the commit, as after any change.
   const unmanaged = await readUnmanaged(connection, migrations)
-  const found = await takeoverLevel(unmanaged, migrations, drift.ignore, signal)
+  const found = await takeoverLevel(unmanaged, migrations, { ignore: drift.ignore, outOfOrder }, signal)
   noteAdoption(listener, found)
   return found.applied
 }

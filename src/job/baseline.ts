@@ -54,12 +54,17 @@ export async function baseline(given: BaselineOptions): Promise<ChangeResult> {
 /** What it has already, up to the version that was asked for. @throws LockkeeperError `invalid` */
 async function atVersion(
   connection: Connection,
-  { database, drift, listener, signal, version }: BaselineOptions,
+  { database, drift, listener, outOfOrder, signal, version }: BaselineOptions,
   migrations: readonly Migration[],
 ): Promise<readonly Migration[]> {
   const found =
     version === undefined
-      ? await takeoverLevel(await readUnmanaged(connection, migrations), migrations, drift.ignore, signal)
+      ? await takeoverLevel(
+          await readUnmanaged(connection, migrations),
+          migrations,
+          { ignore: drift.ignore, outOfOrder },
+          signal,
+        )
       : await levelNamed(version)
   noteAdoption(listener, found)
   return found.applied

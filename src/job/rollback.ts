@@ -35,7 +35,7 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   repositoryOf(options)
   const { db, confirm } = await take(options, {
     create: false,
-    doubleQuotedStrings: takeDoubleQuotes([...migrations, ...needed]),
+    doubleQuotedStrings: takeDoubleQuotes(needed),
   })
   try {
     const now = await assess(db, migrations)

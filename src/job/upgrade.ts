@@ -30,7 +30,8 @@ export async function upgrade(
 ): Promise<ChangeResult> {
   await refuseEarly(options, migrations, first, { create: true })
   const create = first.presence.kind !== 'database'
-  const doubleQuotedStrings = takeDoubleQuotes([...migrations, ...(first.look?.takeBack ?? [])])
+  const { pending, takeBack } = first.look ?? { pending: migrations, takeBack: [] }
+  const doubleQuotedStrings = takeDoubleQuotes([...pending, ...takeBack])
   const taken = await unlessDone(
     whileWaiting => take(options, { create, doubleQuotedStrings, whileWaiting }),
     options,

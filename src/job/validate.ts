@@ -6,6 +6,7 @@ import { LockkeeperError, messageOf } from '../errors.ts'
 import { assess, pendingOf } from '../migrations/assess.ts'
 import { bookkeepingTables } from '../migrations/bookkeeping.ts'
 import { type ApplicationCheck, loadChecks } from '../migrations/checks.ts'
+import { takeDoubleQuotes } from '../migrations/expected.ts'
 import { loadMigrations } from '../migrations/load.ts'
 import type { Migration } from '../migrations/model.ts'
 import { readDescribed, without } from '../schema/definitions.ts'
@@ -39,7 +40,8 @@ export async function validate(options: ValidateOptions): Promise<ValidationRepo
   const database = await realDatabasePath(options.database)
   const migrations = await loadMigrations(options.migrations, options.signal)
   const checks = loadChecks(options.migrations)
-  const reading = options.signal === undefined ? {} : { signal: options.signal }
+  const doubleQuotedStrings = takeDoubleQuotes(migrations)
+  const reading = { doubleQuotedStrings, ...(options.signal === undefined ? {} : { signal: options.signal }) }
   const viewed = await viewDatabase(
     database,
     connection => check(connection, { ...options, database }, migrations, checks),

@@ -4,7 +4,8 @@ import { LockkeeperError } from '../errors.ts'
 import { compareSchemas, type Difference, objectsOf } from '../schema/compare.ts'
 import { fold, type Schema } from '../schema/model.ts'
 import { readSchema } from '../schema/read.ts'
-import { expectedSchema, replayEach } from './expected.ts'
+import { lateOnes } from './assess.ts'
+import { replayEach } from './expected.ts'
 import { type ForeignRecord, readForeignRecord } from './foreign-record.ts'
 import type { Migration } from './model.ts'
 
@@ -33,18 +34,30 @@ export async function readUnmanaged(connection: Connection, migrations: readonly
 /**
  * The level that another tool has written down, where one has, or else the one that the schema equals.
  * @param ignore see `findLevel`
- * @throws LockkeeperError `invalid` when the schema is not that of the level, or equals none
+ * @throws LockkeeperError `invalid` when the schema is not that of the level, or equals none; when it has parts of a later
+ * migration; when the tool has left out one, unless the order may be another
  */
 export async function takeoverLevel(
   { record, schema }: Unmanaged,
   migrations: readonly Migration[],
-  ignore: readonly string[],
+  { ignore, outOfOrder }: { readonly ignore: readonly string[]; readonly outOfOrder: 'fail' | 'allow' },
   signal?: AbortSignal,
 ): Promise<Adoptable> {
   if (record === undefined) return findLevel(schema, migrations, ignore, signal)
   const { applied, table } = record
   const level = applied.at(-1)?.version
-  const differences = compareSchemas(await expectedSchema(applied, { signal }), schema, { ignore: [...ignore, table] })
+  const pending = migrations.filter(migration => !applied.includes(migration))
+  const late = lateOnes(applied, migrations, pending)
+  if (late.length > 0 && outOfOrder === 'fail')
+    throw new LockkeeperError('invalid', `by its table ${table} the database is at ${level}, but:\n  ${list(late)}`, {
+      hint: 'Nothing was touched. If they are to run now, after those that are applied: --out-of-order allow.',
+      details: { level, table, late },
+    })
+  const appearances = new Appearances()
+  let differences: readonly Difference[] = []
+  for await (const { schema: expected } of replayEach([...applied, ...pending], signal))
+    if (appearances.add(expected) === applied.length)
+      differences = compareSchemas(expected, schema, { ignore: [...ignore, table] })
   const failing = differences.filter(({ kind }) => kind !== 'extra')
   if (failing.length > 0)
     throw new LockkeeperError(
@@ -55,11 +68,31 @@ export async function takeoverLevel(
         details: { level, table, differences: failing.map(({ message }) => message) },
       },
     )
-  return { applied, unseen: [], extra: differences, table }
+  const found = { applied, unseen: [], extra: differences, table }
+  refuseParts(found, appearances, [...applied, ...pending])
+  return found
 }
 
-/** By object: the levels at which it is there and was not just before, counted from 1. */
-type Appearances = Map<string, number[]>
+/** Which objects come with which level, counted from 1, where they were not there just before. */
+class Appearances {
+  readonly #levels = new Map<string, number[]>()
+  #objects: ReadonlySet<string> = new Set()
+  #count = 0
+
+  /** @returns the number of this level */
+  add(schema: Schema): number {
+    this.#count++
+    const there = new Set(objectsOf(schema).map(keyOf))
+    for (const key of there)
+      if (!this.#objects.has(key)) this.#levels.set(key, [...(this.#levels.get(key) ?? []), this.#count])
+    this.#objects = there
+    return this.#count
+  }
+
+  levelsOf(object: Pick<Difference, 'object' | 'name'>): readonly number[] {
+    return this.#levels.get(keyOf(object)) ?? []
+  }
+}
 
 /**
  * Finds the level that a schema equals: nothing is missing or different there, as little as possible is there beyond it,
@@ -76,18 +109,14 @@ export async function findLevel(
   let found: Adoptable | undefined
   let nearest: { version: string; differences: readonly Difference[] } | undefined
   let before: Schema | undefined
-  let objects: ReadonlySet<string> = new Set()
-  const appearances: Appearances = new Map()
+  const appearances = new Appearances()
   const replayed: Migration[] = []
   const unseen: Migration[] = []
   for await (const { migration, schema: expected } of replayEach(migrations, signal)) {
     replayed.push(migration)
     if (before !== undefined && compareSchemas(before, expected).length === 0) unseen.push(migration)
     before = expected
-    const there = new Set(objectsOf(expected).map(keyOf))
-    for (const key of there)
-      if (!objects.has(key)) appearances.set(key, [...(appearances.get(key) ?? []), replayed.length])
-    objects = there
+    appearances.add(expected)
     const differences = compareSchemas(expected, schema, { ignore })
     const failing = differences.filter(difference => difference.kind !== 'extra')
     if (failing.length === 0 && (found === undefined || differences.length <= found.extra.length))
@@ -108,7 +137,7 @@ export async function findLevel(
 /** What a migration that was broken off has left behind; it would fail on that, or run into what is different from its own. */
 function refuseParts({ applied, extra }: Adoptable, appearances: Appearances, migrations: readonly Migration[]): void {
   const parts = extra.flatMap(({ object, name, table }) => {
-    const level = appearances.get(keyOf({ object, name }))?.find(level => level > applied.length)
+    const level = appearances.levelsOf({ object, name }).find(level => level > applied.length)
     const version = level && migrations[level - 1]?.version
     return version === undefined ? [] : [{ object, name, table, version }]
   })

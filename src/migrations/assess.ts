@@ -95,7 +95,7 @@ export function pendingOf(
     ...historyProblems(assessment, migrations, tolerated),
     ...haltProblems(assessment, migrations, tolerated),
   ]
-  if (outOfOrder === 'fail') problems.push(...lateOnes(assessment, migrations, pending))
+  if (outOfOrder === 'fail') problems.push(...lateOnes(assessment.applied, migrations, pending))
   if (problems.length > 0)
     throw new LockkeeperError('invalid', `the migrations do not fit the database:\n  ${problems.join('\n  ')}`, {
       hint: `${asTheyWere} A pending one that comes late: --out-of-order allow.`,
@@ -105,8 +105,8 @@ export function pendingOf(
 }
 
 /** By the order in which migrations run, in which a dependency may put a higher version first. */
-function lateOnes(
-  { applied }: Assessment,
+export function lateOnes(
+  applied: readonly Migration[],
   migrations: readonly Migration[],
   pending: readonly Migration[],
 ): readonly string[] {

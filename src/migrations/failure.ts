@@ -31,7 +31,7 @@ const outsideTransaction =
 
 function hintFor(message: string): string {
   if (/should this be a string literal in single-quotes/.test(message))
-    return 'In SQL a string stands in single quotes; double quotes are for names.'
+    return 'In SQL a string stands in single quotes; double quotes are for names. For a file that may not be edited: "double_quoted_strings" in lockkeeper.json.'
   if (/no such function|unknown function/.test(message))
     return 'If the name is right, only the application defines it: write this migration as a module (.ts), which can define functions.'
   if (ownRecord.test(message))
@@ -41,7 +41,7 @@ function hintFor(message: string): string {
   if (/error in (view|trigger) \S+: /.test(message))
     return 'It did not work before, and SQLite renames nothing beside it: mend or drop it earlier in this migration (IF EXISTS, where no migration made it).'
   if (outsideTransaction.test(message))
-    return 'It cannot run in a transaction: put it into a migration of its own, with a line "-- transaction: off" before the first statement.'
+    return 'It cannot run in a transaction: put it into a migration of its own, with a line "-- transaction: off" before the first statement (or "transaction": "off" in lockkeeper.json, for a file of another tool).'
   if (/begins a transaction that the file does not end/.test(message)) return 'Add the COMMIT that is missing.'
   return 'Mend the migration, or take it out of the release, and deploy again.'
 }

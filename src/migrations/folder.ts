@@ -9,7 +9,7 @@ import { directivesFile, type FolderDirectives, parseDirectivesFile, type RawDir
 import { flatIn, isMigration, versionOf } from './formats/flat.ts'
 import { goStepsIn } from './formats/goose.ts'
 import { journalledIn } from './formats/journal.ts'
-import { nestedIn } from './formats/nested.ts'
+import { nestedIn, prismaLock } from './formats/nested.ts'
 import type { Source, TextFile } from './formats/source.ts'
 import { readText } from './text.ts'
 
@@ -34,17 +34,18 @@ export function readFolder(folder: string): Folder {
     ? said(join(folder, directivesFile), problems)
     : nothingSaid
   const journalled = names.includes('meta') ? journalledIn(folder) : undefined
-  const nested = nestedIn(folder, foldersIn(folder, entries))
+  const hasLock = entries.some(entry => entry.name === prismaLock && !entry.isDirectory())
+  const nested = nestedIn(folder, foldersIn(folder, entries), hasLock)
   const taken = new Set(journalled?.sources.map(({ up }) => up.file))
   const mine = entries.filter(({ name }) => isMigration(name) && !taken.has(join(folder, name)))
-  const othersPassOver = journalled !== undefined || nested.sources.length > 0
-  const flat = flatIn(readFiles(folder, mine, problems), { unmarkedIsUp, othersPassOver })
+  const othersSay = journalled !== undefined || nested.sources.length > 0
+  const unreadable: string[] = []
+  const flat = flatIn(readFiles(folder, mine, problems, unreadable), { unmarkedIsUp, othersSay })
   const found = [...(journalled === undefined ? [] : [journalled]), nested, flat]
   const sources = found.flatMap(each => each.sources).sort((a, b) => (a.up.file < b.up.file ? -1 : 1))
   problems.push(...found.flatMap(each => each.problems))
-  const versions = new Set(sources.map(({ version }) => version))
-  problems.push(...goStepsIn(folder, names, versions))
-  if (!othersPassOver) for (const { name } of mine) versions.add(versionOf(name))
+  problems.push(...goStepsIn(folder, names, sources))
+  const versions = new Set([...sources.map(({ version }) => version), ...unreadable])
   if (versions.size === 0 && problems.length === 0) throw nothingIn(folder)
   return { sources, versions, sequence: found.flatMap(({ sequence = [] }) => sequence), directives, problems }
 }
@@ -78,11 +79,16 @@ function foldersIn(folder: string, entries: readonly Dirent[]): string[] {
 
 function isFolder(folder: string, entry: Dirent): boolean {
   if (!entry.isSymbolicLink()) return entry.isDirectory()
-  return statSync(join(folder, entry.name), { throwIfNoEntry: false })?.isDirectory() ?? false
+  try {
+    return statSync(join(folder, entry.name)).isDirectory()
+  } catch {
+    // It leads nowhere, or to itself.
+    return false
+  }
 }
 
 /** One after the other and at once: for small files that is ten times as fast as asking for many and waiting for them. */
-function readFiles(folder: string, entries: readonly Dirent[], problems: string[]): TextFile[] {
+function readFiles(folder: string, entries: readonly Dirent[], problems: string[], unreadable: string[]): TextFile[] {
   const files: TextFile[] = []
   for (const entry of entries) {
     const file = join(folder, entry.name)
@@ -91,6 +97,7 @@ function readFiles(folder: string, entries: readonly Dirent[], problems: string[
       files.push({ file, text: readText(file) })
     } catch (error) {
       problems.push(`${file}: ${messageOf(error)}`)
+      unreadable.push(versionOf(entry.name))
     }
   }
   return files

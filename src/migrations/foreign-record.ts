@@ -28,26 +28,33 @@ interface Tool {
   readonly query: string
   /** Whether an entry is about a migration. */
   readonly isAbout: (entry: Entry, migration: Migration) => boolean
-  /** Only the highest is written down, and everything up to it is applied. */
-  readonly highestOnly?: true
+  /** Whether the tool's record could be about it at all. */
+  readonly knows: (migration: Migration) => boolean
+  /** Only the highest is written down, and every file of the tool up to it is applied: those whose names are like this. */
+  readonly highestOf?: RegExp
 }
 
 const sameNumber: Tool['isAbout'] = ({ version }, migration) =>
   numberOf(version) !== '' && numberOf(version) === numberOf(migration.version)
 
+const hasNumber: Tool['knows'] = ({ version }) => numberOf(version) !== ''
+const isNested: Tool['knows'] = ({ recordedAs }) => recordedAs !== undefined
+
 const tools: readonly Tool[] = [
   {
     table: 'goose_db_version',
-    columns: ['version_id', 'is_applied'],
+    columns: ['id', 'version_id', 'is_applied'],
     query: `SELECT CAST(version_id AS TEXT) AS version, 1 AS done FROM main.goose_db_version AS v
             WHERE version_id > 0 AND is_applied AND id = (SELECT max(id) FROM main.goose_db_version WHERE version_id = v.version_id)`,
     isAbout: sameNumber,
+    knows: hasNumber,
   },
   {
     table: '_sqlx_migrations',
     columns: ['version', 'success'],
     query: 'SELECT CAST(version AS TEXT) AS version, success AS done FROM main._sqlx_migrations',
     isAbout: sameNumber,
+    knows: hasNumber,
   },
   {
     table: '_prisma_migrations',
@@ -55,19 +62,30 @@ const tools: readonly Tool[] = [
     query: `SELECT migration_name AS version, max(finished_at IS NOT NULL) AS done FROM main._prisma_migrations
             WHERE rolled_back_at IS NULL GROUP BY migration_name`,
     isAbout: ({ version }, migration) => version === migration.version,
+    knows: isNested,
   },
   {
     table: '__drizzle_migrations',
-    columns: ['hash'],
-    query: 'SELECT hash AS version, 1 AS done FROM main.__drizzle_migrations',
-    // It writes down the hash of the file alone, SHA-256 like ours.
-    isAbout: ({ version }, migration) => version === migration.checksum,
+    columns: ['hash', 'created_at', 'name'],
+    query: `SELECT coalesce(name, CAST(created_at AS TEXT)) AS version, 1 AS done FROM main.__drizzle_migrations`,
+    isAbout: ({ version }, migration) => version === migration.version || version === migration.recordedAs,
+    knows: isNested,
+  },
+  {
+    // Before it had names: by the time that the journal has for each.
+    table: '__drizzle_migrations',
+    columns: ['hash', 'created_at'],
+    without: 'name',
+    query: 'SELECT CAST(CAST(created_at AS INTEGER) AS TEXT) AS version, 1 AS done FROM main.__drizzle_migrations',
+    isAbout: ({ version }, migration) => version === migration.recordedAs,
+    knows: isNested,
   },
   {
     table: '__diesel_schema_migrations',
     columns: ['version', 'run_on'],
-    query: 'SELECT version, 1 AS done FROM main.__diesel_schema_migrations',
+    query: 'SELECT CAST(version AS TEXT) AS version, 1 AS done FROM main.__diesel_schema_migrations',
     isAbout: ({ version }, migration) => version === dieselVersion(migration.version),
+    knows: hasNumber,
   },
   {
     // golang-migrate
@@ -75,15 +93,17 @@ const tools: readonly Tool[] = [
     columns: ['version', 'dirty'],
     query: 'SELECT CAST(version AS TEXT) AS version, NOT dirty AS done FROM main.schema_migrations',
     isAbout: sameNumber,
-    highestOnly: true,
+    knows: hasNumber,
+    highestOf: /\.up\.+sql$/i,
   },
   {
     // dbmate
     table: 'schema_migrations',
     columns: ['version'],
     without: 'dirty',
-    query: 'SELECT version, 1 AS done FROM main.schema_migrations',
+    query: 'SELECT CAST(version AS TEXT) AS version, 1 AS done FROM main.schema_migrations',
     isAbout: sameNumber,
+    knows: hasNumber,
   },
 ]
 
@@ -93,28 +113,69 @@ function numberOf(version: string): string {
 }
 
 /**
- * Undefined where there is none, or where what it names has nothing to do with these migrations.
+ * Undefined where no tool has written anything down, or where these are no migrations that it could know. Where several
+ * have, and what one of them names has nothing to do with these, another one counts.
  * @param migrations in the order in which they run
- * @throws LockkeeperError `invalid` where one was begun and not finished, or is not among these migrations
+ * @throws LockkeeperError `invalid` where one was begun and not finished, is not among these migrations, or where two
+ * records say different things
  */
 export async function readForeignRecord(
   connection: Connection,
   migrations: readonly Migration[],
 ): Promise<ForeignRecord | undefined> {
+  const records: ForeignRecord[] = []
+  let strange: LockkeeperError | undefined
   for (const tool of tools) {
     if (!(await isThere(connection, tool))) continue
-    const entries = (await connection.all<Entry>(tool.query)).filter(({ version }) => version !== '')
-    const found = entries.map(entry => migrations.findIndex(migration => tool.isAbout(entry, migration)))
-    if (found.every(place => place === -1)) continue
-    refuseUnfit(tool, entries, found)
-    const applied = new Set(found)
-    const highest = Math.max(...found)
-    return {
-      table: tool.table,
-      applied: migrations.filter((_, place) => (tool.highestOnly ? place <= highest : applied.has(place))),
+    const entries = (await connection.all<Entry>(tool.query)).filter(({ version }) => isName(tool, version))
+    if (entries.length === 0) continue
+    const places = entries.map(entry => migrations.findIndex(migration => tool.isAbout(entry, migration)))
+    if (places.every(place => place === -1)) {
+      if (migrations.some(tool.knows)) strange ??= unknownOnes(tool, entries)
+    } else {
+      const applied = appliedBy(tool, entries, places, migrations)
+      if (applied.length > 0) records.push({ table: tool.table, applied })
     }
   }
-  return undefined
+  const [record, other] = records
+  if (record === undefined && strange !== undefined) throw strange
+  if (record !== undefined && other !== undefined) refuseDifferent(record, other)
+  return record
+}
+
+/** What some program of its own keeps under the name of such a table, and has no numbers in it, says nothing to us. */
+function isName({ isAbout }: Tool, version: string | null): boolean {
+  return isAbout === sameNumber ? numberOf(version ?? '') !== '' : version !== null && version !== ''
+}
+
+function appliedBy(
+  tool: Tool,
+  entries: readonly Entry[],
+  places: readonly number[],
+  migrations: readonly Migration[],
+): readonly Migration[] {
+  refuseHalfDone(tool, entries)
+  const unknown = entries.filter((_, at) => places[at] === -1)
+  if (unknown.length > 0) throw unknownOnes(tool, unknown)
+  const { highestOf } = tool
+  const highest = Math.max(...places)
+  const applied = new Set(places)
+  return migrations.filter(({ file }, place) =>
+    highestOf === undefined ? applied.has(place) : place <= highest && highestOf.test(file),
+  )
+}
+
+function refuseDifferent(one: ForeignRecord, other: ForeignRecord): void {
+  const versions = ({ applied }: ForeignRecord) => applied.map(({ version }) => version).join(', ')
+  if (versions(one) === versions(other)) return
+  throw new LockkeeperError(
+    'invalid',
+    `two tables of other tools say different things: by ${one.table} are applied ${versions(one)}; by ${other.table} ${versions(other)}`,
+    {
+      hint: 'Nothing was touched. Drop or rename the one that is out of date, or name the level that the schema has: lockkeeper baseline --version.',
+      details: { tables: [one.table, other.table] },
+    },
+  )
 }
 
 async function isThere(connection: Connection, { columns, table, without }: Tool): Promise<boolean> {
@@ -128,21 +189,23 @@ async function isThere(connection: Connection, { columns, table, without }: Tool
   return columns.every(name => names.has(name)) && !(without !== undefined && names.has(without))
 }
 
-function refuseUnfit({ table }: Tool, entries: readonly Entry[], found: readonly number[]): void {
+function refuseHalfDone({ table }: Tool, entries: readonly Entry[]): void {
   const half = entries.filter(({ done }) => done === 0).map(({ version }) => version)
   if (half.length > 0)
     throw new LockkeeperError('invalid', `by its table ${table}, ${half.join(', ')} was begun and not finished`, {
       hint: 'Nothing was touched. Finish it with the tool that began it, or bring the schema to a level by hand and name that: lockkeeper baseline --version.',
       details: { table, versions: half },
     })
-  const unknown = entries.filter((_, at) => found[at] === -1).map(({ version }) => version)
-  if (unknown.length > 0)
-    throw new LockkeeperError(
-      'invalid',
-      `by its table ${table}, ${unknown.join(', ')} ${unknown.length === 1 ? 'is' : 'are'} applied, of which there is no such file`,
-      {
-        hint: 'Nothing was touched. Is this the image that belongs to the database? Where these files were given up, name the level that its schema has: lockkeeper baseline --version.',
-        details: { table, versions: unknown },
-      },
-    )
+}
+
+function unknownOnes({ table }: Tool, entries: readonly Entry[]): LockkeeperError {
+  const unknown = entries.map(({ version }) => version)
+  return new LockkeeperError(
+    'invalid',
+    `by its table ${table}, ${unknown.join(', ')} ${unknown.length === 1 ? 'is' : 'are'} applied, of which there is no such file`,
+    {
+      hint: 'Nothing was touched. Is this the image that belongs to the database? Where these files were given up, name the level that its schema has: lockkeeper baseline --version.',
+      details: { table, versions: unknown },
+    },
+  )
 }

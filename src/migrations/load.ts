@@ -66,15 +66,15 @@ async function parse(
   const modules = sources.filter(({ up }) => !/\.sql$/i.test(up.file)).map(({ up }) => up)
   const exports = await exportsOf(modules, signal)
   const migrations: Migration[] = []
-  for (const { down, parse, up, version } of sources) {
+  for (const { down, parse, recordedAs, up, version } of sources) {
     const exported = exports.get(up.file)
     try {
       if (exported instanceof Error) throw exported
-      migrations.push(
+      const migration =
         exported === undefined
           ? parse(version, up, down)
-          : parseModuleMigration(version, up.file, up.text, urlOf(up), exported),
-      )
+          : parseModuleMigration(version, up.file, up.text, urlOf(up), exported)
+      migrations.push(recordedAs === undefined ? migration : { ...migration, recordedAs })
     } catch (error) {
       problems.push(`${up.file}: ${messageOf(error)}`)
     }

@@ -24,8 +24,8 @@ export interface Directives {
   /** An older application works on the new schema. Default false. */
   readonly compatible: boolean
   /**
-   * True: a name in double quotes that is none is a string, as most builds of SQLite have it. Holds for the whole run that
-   * has the migration in it, as SQLite knows no other way. Default false; true for the files of other tools.
+   * True: a name in double quotes that is none is a string, as most builds of SQLite have it. Holds for all of a run in
+   * which the migration is, as SQLite knows no other way. Default false; true for the files of other tools.
    */
   readonly doubleQuotedStrings: boolean
 }
@@ -58,4 +58,6 @@ export interface Migration {
   readonly down: Script | undefined
   readonly directives: Directives
   readonly lintIgnore: readonly LintIgnore[]
+  /** What the record of the tool that it comes from says of it, where that is not its name or number. */
+  readonly recordedAs?: string
 }

@@ -350,3 +350,34 @@ test('where goose and the schema do not agree, nothing is taken over until someb
   expect((await place.run(['run'])).exit).toBe(0)
   expect(place.query('SELECT name FROM users ORDER BY id')).toEqual([{ name: 'ada' }, { name: 'grace' }])
 })
+
+test('where goose was stopped half-way, or has left one out, nothing is taken over', async () => {
+  const half = madeByGoose('CREATE TABLE tags (x);')
+  const gap = madeByGoose('INSERT INTO goose_db_version (version_id, is_applied) VALUES (4, 1); CREATE TABLE tags (x);')
+  for (const command of [['baseline'], ['run', '--adopt']]) {
+    const parts = await half.run(command)
+    expect(parts.exit).toBe(65)
+    expect(parts.stderr).toContain('parts of a later migration (00004_tags)')
+    const late = await gap.run(command)
+    expect(late.exit).toBe(65)
+    expect(late.stderr).toContain('00003_ada is pending, but 00004_tags, which comes after it, is applied')
+  }
+  expect((await gap.run(['run', '--adopt', '--out-of-order', 'allow'])).exit).toBe(0)
+  expect(gap.query('SELECT name FROM users ORDER BY id')).toEqual([{ name: 'Ada' }, { name: 'grace' }])
+})
+
+test('beside what is applied of another tool, a string in double quotes in a file of our own is an error', async () => {
+  const place = newPlace()
+  lay(place, {
+    steps: [
+      ['1_a', { '1_a.up.sql': 'CREATE TABLE a (x); CREATE TABLE b (y); CREATE VIEW v AS SELECT "on" AS o FROM a;' }],
+    ],
+  })
+  expect((await place.run(['run'])).exit).toBe(0)
+  const valid = await place.run(['validate'])
+  expect(valid.exit, valid.stdout).toBe(0)
+  place.migration('2_b', '-- migrate:up\nUPDATE b SET y = "titel";\n')
+  const refused = await place.run(['run'])
+  expect(refused.exit).toBe(1)
+  expect(refused.stderr).toContain('double_quoted_strings')
+})

@@ -4,7 +4,10 @@ import { type ForeignRecord, readForeignRecord } from '../../src/migrations/fore
 import { memory, refusalOf } from './database.ts'
 import { migration, versionsOf } from './migration.ts'
 
-const numbered = ['1_users', '0002_posts', '10_tags'].map(version => migration(version))
+const numbered = ['1_users', '0002_posts', '10_tags'].map(version => ({
+  ...migration(version),
+  file: `${version}.up.sql`,
+}))
 
 const tables = {
   goose: `CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL,
@@ -16,7 +19,6 @@ const tables = {
   prisma: `CREATE TABLE "_prisma_migrations" ("id" TEXT PRIMARY KEY NOT NULL, "checksum" TEXT NOT NULL,
     "finished_at" DATETIME, "migration_name" TEXT NOT NULL, "logs" TEXT, "rolled_back_at" DATETIME,
     "started_at" DATETIME NOT NULL DEFAULT current_timestamp, "applied_steps_count" INTEGER UNSIGNED NOT NULL DEFAULT 0);`,
-  drizzle: 'CREATE TABLE "__drizzle_migrations" (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric);',
   diesel: `CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL,
     run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP);`,
   golangMigrate: `CREATE TABLE schema_migrations (version uint64, dirty bool);
@@ -70,13 +72,26 @@ describe('what has been applied is read from the table of', () => {
     expect(versionsOf(record?.applied ?? [])).toEqual(['20240101000000_a', '20240102000000_b c'])
   })
 
-  it('Drizzle, by the hash of the file', async () => {
-    const all = ['0000_a', '0001_b'].map(version => migration(version))
+  it.each([
+    ['the time in its journal', '', 'hash, created_at', "'same', 10), ('same', 30"],
+    [
+      'its name, in newer versions',
+      ', name text',
+      'hash, created_at, name',
+      "'same', 99, '0000_a'), ('same', 99, '0002_c'",
+    ],
+    ['its time where the name is not known', ', name text', 'hash, created_at', "'same', 10), ('same', 30"],
+  ])('Drizzle, by %s: two may have the same content', async (_, column, columns, values) => {
+    const all = ['0000_a', '0001_b', '0002_c'].map((version, at) => ({
+      ...migration(version),
+      recordedAs: String(10 * (at + 1)),
+    }))
     const record = await read(
-      `${tables.drizzle} INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('checksum of 0000_a', 1);`,
+      `CREATE TABLE "__drizzle_migrations" (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at numeric${column});
+       INSERT INTO __drizzle_migrations (${columns}) VALUES (${values});`,
       all,
     )
-    expect(versionsOf(record?.applied ?? [])).toEqual(['0000_a'])
+    expect(versionsOf(record?.applied ?? [])).toEqual(['0000_a', '0002_c'])
   })
 
   it('diesel, without dashes', async () => {
@@ -93,10 +108,6 @@ describe('nothing is read', () => {
   it.each([
     ['where no tool has a table', 'CREATE TABLE a (x);'],
     ['of a table with no row', tables.dbmate],
-    [
-      'of one that is about other migrations',
-      `${tables.dbmate} INSERT INTO schema_migrations VALUES ('20240101'), ('77');`,
-    ],
     [
       'of a table of that name with other columns',
       'CREATE TABLE goose_db_version (version_id); INSERT INTO goose_db_version VALUES (1);',
@@ -129,4 +140,31 @@ describe('it is refused', () => {
     expect(error.message).toBe('by its table schema_migrations, 11, 12 are applied, of which there is no such file')
     expect(error.hint).toContain('baseline --version')
   })
+
+  it('where all of it has none', async () => {
+    const sql = `${tables.dbmate} INSERT INTO schema_migrations VALUES ('20240101'), ('77');`
+    expect((await refusalOf(read(sql))).message).toContain('20240101, 77 are applied, of which there is no such file')
+    // Such migrations the tool cannot have known.
+    expect(await read(sql, [migration('v001'), migration('v002')])).toBeUndefined()
+  })
+
+  it('where two tools say different things; one that knows none of these does not count', async () => {
+    const goose = (version: number) =>
+      `${tables.goose} INSERT INTO goose_db_version (version_id, is_applied) VALUES (${version}, 1);`
+    const dbmate = `${tables.dbmate} INSERT INTO schema_migrations VALUES ('1'), ('2');`
+    const error = await refusalOf(read(goose(1) + dbmate))
+    expect(error.message).toContain('by goose_db_version are applied 1_users; by schema_migrations 1_users, 0002_posts')
+    expect((await read(goose(77) + dbmate))?.table).toBe('schema_migrations')
+  })
+})
+
+it('a file of another kind that golang-migrate never saw is not taken as applied', async () => {
+  const [first, second, third] = numbered
+  const ours = { ...second!, file: '0002_posts.sql' }
+  const record = await read(`${tables.golangMigrate} INSERT INTO schema_migrations VALUES (10, false);`, [
+    first!,
+    ours,
+    third!,
+  ])
+  expect(versionsOf(record?.applied ?? [])).toEqual(['1_users', '10_tags'])
 })

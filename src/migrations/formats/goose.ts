@@ -6,13 +6,17 @@ import { join } from 'node:path'
 import type { Migration } from '../model.ts'
 import { lineAt } from '../text.ts'
 import { commentOrQuoted, isFirstOnLine } from './markers.ts'
-import { ended, foreignMigration, type TextFile } from './source.ts'
+import { ended, foreignMigration, type Source, type TextFile } from './source.ts'
 
 const annotation = /^--[ \t]*\+goose\b[ \t]*(.*?)[ \t]*$/i
 
 /** Whether a text has an annotation at the beginning of any of its lines. */
 export function isGoose(text: string): boolean {
   return /^[ \t]*--[ \t]*\+goose\b/im.test(text)
+}
+
+export function hasGooseDown(text: string): boolean {
+  return /^[ \t]*--[ \t]*\+goose[ \t]+down\b/im.test(text)
 }
 
 interface Place {
@@ -79,12 +83,14 @@ function refuseEarly(text: string, { start }: Place): void {
   if (early.trim() !== '') throw new Error('it has a statement before "-- +goose Up", where it would never run')
 }
 
-/** Steps that are programs in Go: which there are no SQL or modules for. A sentence each, with the path. */
-export function goStepsIn(folder: string, names: readonly string[], versions: ReadonlySet<string>): string[] {
+/** Of a folder of goose's, the steps that are programs in Go and have nothing in their place. A sentence each, with the path. */
+export function goStepsIn(folder: string, names: readonly string[], sources: readonly Source[]): string[] {
+  if (!sources.some(({ parse }) => parse === parseGoose)) return []
+  const versions = new Set(sources.map(({ version }) => version))
   return names
     .filter(name => /^\d+_.*\.go$/.test(name) && !name.endsWith('_test.go') && !versions.has(name.slice(0, -3)))
     .map(name => {
       const instead = `${name.slice(0, -3)}.ts`
-      return `${join(folder, name)}: it is a step written in Go. Put ${instead} (or .sql), which does the same, beside it; where it has run already, lockkeeper baseline takes the database over`
+      return `${join(folder, name)}: it is a step written in Go. Put ${instead} (or .sql), which does the same, beside it`
     })
 }

@@ -7,7 +7,7 @@ import { messageOf, systemCode } from '../../errors.ts'
 import type { Migration } from '../model.ts'
 import { readText } from '../text.ts'
 import { commentOrQuoted } from './markers.ts'
-import { ended, type Found, foreignMigration, type Source, type TextFile } from './source.ts'
+import { type Found, type Source, type TextFile, wholeMigration } from './source.ts'
 
 const journalFile = join('meta', '_journal.json')
 
@@ -36,11 +36,12 @@ function listed(folder: string, journal: unknown): Found {
   const sources: Source[] = []
   const problems: string[] = []
   for (const entry of entries) {
-    const tag = (entry as { readonly tag?: unknown } | null)?.tag
+    const { tag, when } = (entry ?? {}) as { readonly tag?: unknown; readonly when?: unknown }
     if (typeof tag !== 'string' || /[/\\]|^\.|^$/.test(tag)) throw new Error(`${JSON.stringify(entry)} names no file`)
     const path = join(folder, `${tag}.sql`)
     try {
-      sources.push({ version: tag, up: { file: path, text: readText(path) }, parse: parseDrizzle })
+      const up = { file: path, text: readText(path) }
+      sources.push({ version: tag, recordedAs: String(when), up, parse: parseDrizzle })
     } catch (error) {
       problems.push(`${path}, which is in the journal: ${messageOf(error)}`)
     }
@@ -54,5 +55,5 @@ export function parseDrizzle(version: string, up: TextFile): Migration {
   if (text.includes('--> statement-breakpoint'))
     for (const { 0: part, index } of text.matchAll(commentOrQuoted))
       if (part.startsWith('--> statement-breakpoint')) ends.push(index)
-  return foreignMigration(version, up, undefined, { up: ended(text, 0, text.length, ends) })
+  return wholeMigration(version, up, undefined, { ends })
 }

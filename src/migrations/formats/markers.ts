@@ -34,6 +34,11 @@ const nearly = /^--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/i
  */
 export const commentOrQuoted = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]/g
 
+/** Whether a text has a marker at the beginning of any of its lines. */
+export function isMarked(text: string): boolean {
+  return /^[ \t]*--[ \t]*migrate:(up|down)(?=\s|$)/im.test(text)
+}
+
 /** Whether a text has a marker, or what was meant for one, at the beginning of any of its lines. */
 export function looksMarked(text: string): boolean {
   return /^[ \t]*--+[ \t]*migrat(?:e|ion)\s*(?:[:=]\S|[:=]?\s*(?:up|down)\b)/im.test(text)

@@ -2,7 +2,7 @@
 import { leadingSqlComments } from '../comments.ts'
 import { directed, looksEffective, type RawDirectives, readDirective } from '../directives.ts'
 import type { Migration } from '../model.ts'
-import { checksumOf } from '../text.ts'
+import { checksumOf, lineAt } from '../text.ts'
 
 export interface TextFile {
   /** Its path. */
@@ -16,6 +16,8 @@ export type Parse = (version: string, up: TextFile, down: TextFile | undefined) 
 
 export interface Source {
   readonly version: string
+  /** What that tool's record of it says where that is not its name or number. */
+  readonly recordedAs?: string
   readonly up: TextFile
   /** Where the down is a file of its own. */
   readonly down?: TextFile
@@ -54,7 +56,9 @@ export function foreignMigration(
 ): Migration {
   const { transaction = true } = scripts
   const said: RawDirectives = transaction ? {} : { transaction }
-  for (const comment of leadingSqlComments(up.text)) if (looksEffective(comment)) readDirective(said, comment)
+  // Other linters have a lint-ignore of their own.
+  for (const comment of leadingSqlComments(up.text))
+    if (looksEffective(comment) && !/^\s*lint-ignore/i.test(comment)) readDirective(said, comment)
   const description = version.replace(/^[\d_-]+/, '').replaceAll(/[_-]+/g, ' ')
   const downSql = down?.text ?? scripts.down
   return {
@@ -73,6 +77,30 @@ export function foreignMigration(
             ...(down === undefined ? {} : { file: down.file }),
           },
   }
+}
+
+/** A down as many tools mark it: `-- +migrate Down`, `-- Down`, `--- !Downs`, `-- migrate:down`. */
+const downMarker =
+  /^[ \t]*--+[ \t!]*(?:\+\w+[ \t]+|@)?(?:migrat(?:e|ion)s?[ \t:]*)?(?:down|undo|rollback)s?(?:[ \t]+(?:migration|script))?[ \t:]*$/im
+
+/**
+ * One of which the whole text is the up.
+ * @param how `ends`: offsets at which its tool ends a statement; `transaction`: default true
+ * @throws Error where something in it looks like the beginning of a down, which would run directly after the up
+ */
+export function wholeMigration(
+  version: string,
+  up: TextFile,
+  down: TextFile | undefined,
+  { ends = [], transaction = true }: { readonly ends?: readonly number[]; readonly transaction?: boolean },
+): Migration {
+  const { text } = up
+  const found = downMarker.exec(text) ?? /^[ \t]*--[ \t]*\+goose[ \t]+down\b/im.exec(text)
+  if (found !== null)
+    throw new Error(
+      `line ${lineAt(text, found.index + 1)} looks like the beginning of a down, but all of the file would run as the up`,
+    )
+  return foreignMigration(version, up, down, { up: ended(text, 0, text.length, ends), transaction })
 }
 
 /** A piece of a text, with a semicolon wherever its tool ends a statement by a comment alone. */
