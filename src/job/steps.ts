@@ -112,8 +112,12 @@ export async function validate(
 ): Promise<{ warnings: readonly Finding[]; drifted: boolean }> {
   const start = performance.now()
   const flaws = await findFlaws(db, touched, known.flaws, renames)
-  if (failures(flaws).length > 0)
-    throw new Flawed(touched, failures(flaws), `${aftermath(change, context)} Mend the migration and deploy again.`)
+  const flawed = failures(flaws)
+  if (flawed.length > 0) {
+    const cascades =
+      change.foreignKeys || !flawed.some(({ part }) => part === 'constraints') ? '' : ` ${countsOnCascade}`
+    throw new Flawed(touched, flawed, `${aftermath(change, context)} Mend the migration and deploy again.${cascades}`)
+  }
   const unresolved = [...(await findUnresolved(db))]
     .filter(([key]) => !known.unresolved.has(key))
     .map(([, found]) => found)
@@ -137,6 +141,9 @@ export async function validate(
   })
   return { warnings: [...flaws, ...unresolved, ...drift.findings, ...checked], drifted: drift.drifted }
 }
+
+const countsOnCascade =
+  'Foreign keys are off while a migration runs; one that counts on ON DELETE CASCADE says "foreign_keys: on".'
 
 async function runChecksReadOnly(db: Workspace, checks: readonly ApplicationCheck[]): Promise<readonly Finding[]> {
   if (checks.length === 0) return []

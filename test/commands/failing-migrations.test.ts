@@ -193,7 +193,7 @@ describe('rows that were orphans before', () => {
     const place = await shopWithOrphan()
     const before = applicationOf(place.database)
     place.migration('v002_change', '-- migrate:up\nUPDATE orders SET customer_id = 78 WHERE id = 1;')
-    expectRefused(await place.run(['run']), 65, '1 row of orders refer by customer_id', 'id 1')
+    expectRefused(await place.run(['run']), 65, '1 row of orders refer by customer_id', 'id 1', 'foreign_keys: on')
     expect(applicationOf(place.database)).toEqual(before)
   })
 
