@@ -5,6 +5,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { patience } from '../environment/ask.ts'
 import { run } from '../environment/command.ts'
 import { kubernetesProgram } from '../environment/helm.ts'
@@ -12,17 +13,6 @@ import { buildExample } from '../helm/rendering.ts'
 import { Example } from './example.ts'
 
 const minutes = 60_000
-/** An S3 server and its credentials, under the restricted Pod Security Standard. */
-const surroundings = `apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: lockkeeper-helm
-resources: [namespace.yaml, s3.yaml]
-secretGenerator:
-  - name: s3-credentials
-    literals: [AWS_ACCESS_KEY_ID=example, AWS_SECRET_ACCESS_KEY=only-for-this-example]
-generatorOptions: { disableNameSuffixHash: true }
-`
-
 let example: Example
 /** The application's chart. */
 let chart: string
@@ -32,8 +22,7 @@ let lockkeeper: object
 
 beforeAll(async () => {
   example = await Example.prepare('lockkeeper-helm')
-  await writeFile(join(example.folder, 'kustomization.yaml'), surroundings)
-  await example.apply()
+  const secret = await surroundings()
   const folder = join(example.folder, 'helm')
   await mkdir(folder)
   chart = await buildExample(folder)
@@ -41,7 +30,7 @@ beforeAll(async () => {
   const [repository = '', tag = ''] = example.image.split(':')
   lockkeeper = {
     repository: 's3://backups/orders',
-    existingSecret: 's3-credentials',
+    existingSecret: secret,
     settings: { AWS_ENDPOINT_URL_S3: 'http://s3:7070', AWS_REGION: 'us-east-1' },
     database: { url: '/data/orders.db' },
     user: { uid: 10001, gid: 10001 },
@@ -101,7 +90,10 @@ test(
     await lastWordOf(once.replace('job.batch/', ''))
     const listed = await example.kubectl('logs', once)
     const { backups } = JSON.parse(listed.slice(listed.indexOf('{\n')))
-    expect(backups.flatMap(({ tiers }: { tiers: string[] }) => tiers).sort()).toEqual(['daily', 'pre-migration'])
+    expect(backups.map(({ id }: { id: string }) => id)).toEqual([
+      expect.stringContaining('-daily-v002_paid'),
+      expect.stringContaining('-pre-migration-v001_orders'),
+    ])
   },
   5 * minutes,
 )
@@ -130,6 +122,16 @@ test(
   },
   5 * minutes,
 )
+
+/** Of the example: its namespace, and its S3 server with the credentials. @returns the Secret's name */
+async function surroundings(): Promise<string> {
+  const all = parseAllDocuments(await example.kubectl('kustomize', example.folder)).map(document => document.toJSON())
+  const taken = all.filter(({ kind, metadata }) => ['Namespace', 'Secret'].includes(kind) || metadata.name === 's3')
+  const file = join(example.folder, 'surroundings.json')
+  await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: taken }))
+  await example.kubectl('apply', '-f', file)
+  return taken.find(({ kind }) => kind === 'Secret').metadata.name
+}
 
 /** With the values in a file, as a person has them. */
 async function helm(command: string, release: string, folder: string, values: object): Promise<string> {
