@@ -35,7 +35,7 @@
 {{- if and .secret (regexMatch "(?i)(SECRET|PASSWORD|TOKEN|ACCESS_?KEY)" .name) (not (hasSuffix "_FILE" .name)) -}}
 {{- fail (printf "lockkeeper: %s is no place for a secret; put it into a Secret and name that in lockkeeper.existingSecret" .where) -}}
 {{- end -}}
-{{- $derived := list "DATABASE_URL" "LOCKKEEPER_REPOSITORY" "LOCKKEEPER_TMPDIR" "LOCKKEEPER_MIGRATIONS" "LOCKKEEPER_LISTEN" "LOCKKEEPER_IMAGE" "LOCKKEEPER_JOB" "LOCKKEEPER_POD" "LOCKKEEPER_NAMESPACE" "LOCKKEEPER_NODE" -}}
+{{- $derived := list "DATABASE_URL" "LOCKKEEPER_REPOSITORY" "LOCKKEEPER_TMPDIR" "LOCKKEEPER_MIGRATIONS" "LOCKKEEPER_LISTEN" "LOCKKEEPER_IMAGE" "LOCKKEEPER_JOB" "LOCKKEEPER_POD" "LOCKKEEPER_NAMESPACE" "LOCKKEEPER_NODE" "MIGRATIONS_CHECKSUM" -}}
 {{- if has .name $derived -}}
 {{- fail (printf "lockkeeper: %s follows from another value of the chart; leave it out of settings and extraEnv" .name) -}}
 {{- end -}}

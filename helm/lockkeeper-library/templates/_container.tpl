@@ -93,7 +93,7 @@ server's side.
 {{- end -}}
 {{- /* A change of the files is a change of the pod, so that it is deployed. */ -}}
 {{- if and .migrations $values.migrations.files -}}
-{{- $_ := set $derived "MIGRATIONS_CHECKSUM" (include "lockkeeper.migrationsData" .root | sha256sum) -}}
+{{- $_ := set $derived "MIGRATIONS_CHECKSUM" (include "lockkeeper.migrationsFiles" .root | sha256sum) -}}
 {{- end -}}
 {{- range $name, $value := merge dict (.env | default dict) $derived $values.settings }}
 - name: {{ $name }}

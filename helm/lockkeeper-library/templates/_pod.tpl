@@ -58,6 +58,12 @@ capabilities:
 - name: lockkeeper-migrations
   configMap:
     name: {{ include "lockkeeper.migrationsName" $.root }}
+    {{- if .migrations.files }}
+    {{- with (include "lockkeeper.migrationsFiles" $.root | fromJson).items }}
+    items:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- with .extraVolumes }}
 {{ toYaml . }}
