@@ -48,6 +48,9 @@ export async function render(chart: string, ...values: Parameters<typeof setting
   const text = await helm('template', 'shop', chart, '--namespace', 'shops', ...setting(values))
   return parseAllDocuments(text).flatMap(document => {
     if (document.errors.length > 0) throw document.errors[0]
+    // Go writes a large number as a float; YAML here would read it, the API server does not.
+    const float = /: [\d.]+e\+\d+$/m.exec(document.toString())?.[0]
+    if (float !== undefined) throw new Error(`a float: ${float}`)
     return document.toJSON() ?? []
   })
 }
