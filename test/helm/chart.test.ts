@@ -1,11 +1,14 @@
 /** The chart `lockkeeper`, as Helm renders it: one description for each template, and what is refused. */
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { tiers } from '../../src/backup/format.ts'
 import { exitCodes } from '../../src/errors.ts'
 import { patience } from '../environment/ask.ts'
 import { kubernetesProgram } from '../environment/helm.ts'
+import { freshFolder } from '../support/folder.ts'
 import {
+  buildExample,
   jobsChart as chart,
   envOf,
   helm,
@@ -28,8 +31,16 @@ test('helm lint has nothing against it', async () => {
   expect(await helm('lint', '--strict', chart, ...setting(needed))).toContain('0 chart(s) failed')
 })
 
-test('is installed from where it is: helm dependency build finds nothing to do', async () => {
+test('is installed from where it is, and packed with its library; helm dependency build spoils nothing', async () => {
   expect(await helm('dependency', 'list', chart)).toMatch(/^lockkeeper-library\s+0\.1\.0\s+unpacked/m)
+  const folder = await freshFolder()
+  await buildExample(folder)
+  const copy = join(folder, 'lockkeeper')
+  await helm('dependency', 'build', copy)
+  await helm('package', copy, '--destination', folder)
+  const manifests = await render(chart, ...needed)
+  expect(await render(copy, ...needed)).toEqual(manifests)
+  expect(await render(join(folder, 'lockkeeper-0.1.0.tgz'), ...needed)).toEqual(manifests)
 })
 
 describe('cronjobs.yaml', () => {

@@ -29,7 +29,7 @@ export async function helm(...args: readonly string[]): Promise<string> {
 
 /** Copies the charts; the example has its dependency as a user would have it. @returns the example's folder */
 export async function buildExample(folder: string): Promise<string> {
-  await cp(charts, folder, { recursive: true })
+  await cp(charts, folder, { recursive: true, verbatimSymlinks: true })
   const example = join(folder, 'examples', 'app')
   await helm('dependency', 'build', example)
   return example
