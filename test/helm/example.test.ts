@@ -226,9 +226,16 @@ describe('values', () => {
   })
 
   test('may be a path to a secret, and numbers as they are written', async () => {
-    const settings = { AWS_WEB_IDENTITY_TOKEN_FILE: '/var/token', LARGE: 12_345_678, HALF: 0.5, TEXT: 'say "a\\b"' }
+    const settings = {
+      AWS_WEB_IDENTITY_TOKEN_FILE: '/var/token',
+      LARGE: 12_345_678,
+      HALF: 0.5,
+      NONE: 0,
+      OFF: false,
+      TEXT: 'say "a\\b"',
+    }
     const env = envOf(podOf(await rendered({ 'lockkeeper.settings': settings })).initContainers[0])
-    expect(env).toMatchObject({ ...settings, LARGE: '12345678', HALF: '0.5' })
+    expect(env).toMatchObject({ ...settings, LARGE: '12345678', HALF: '0.5', NONE: '0', OFF: 'false' })
   })
 
   test.each([
