@@ -1,9 +1,9 @@
-/** Writes the pages that are made from tables in the source and from the values of the chart. */
+/** Writes the pages that are made from tables in the source and from the values of the charts. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { settings } from '../src/config/settings.ts'
 import { exitCodes } from '../src/errors.ts'
 import { rules } from '../src/lint/rules.ts'
-import { chartPage } from './chart.ts'
+import { chartPage, charts } from './chart.ts'
 
 const root = new URL('../', import.meta.url)
 
@@ -12,7 +12,7 @@ export const pages: Readonly<Record<string, string>> = {
   'docs/exit-codes.md': exitCodesPage(),
   'docs/lint.md': lintPage(),
   'docs/settings.md': settingsPage(),
-  'helm/lockkeeper/README.md': chartPage(),
+  ...Object.fromEntries(charts.map(name => [`helm/${name}/README.md`, chartPage(name)])),
 }
 
 function exitCodesPage(): string {

@@ -1,14 +1,10 @@
 /** The CronJobs of `k8s/base`, as the StatefulSet example has them, on a real cluster beside the application that writes. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { patience } from '../environment/ask.ts'
-import { run } from '../environment/command.ts'
-import { kubernetesProgram } from '../environment/helm.ts'
 import { Example } from './example.ts'
 
-const chart = fileURLToPath(new URL('../../helm/lockkeeper', import.meta.url))
 const minutes = 60_000
 const tiers = ['daily', 'weekly', 'monthly'] as const
 const backupName = /\b\d{8}-\d{8}T\d{6}Z-[a-z+]+-v001_orders\b/
@@ -68,35 +64,6 @@ describe('the CronJobs', () => {
       const [pod, ...more] = await podsOf('wrong')
       expect(more).toEqual([])
       expect(pod?.message).toContain('there is nothing to back up: /data/other.db is not there')
-    },
-    4 * minutes,
-  )
-})
-
-describe('the chart', () => {
-  test(
-    'is taken by a strict API server, and its CronJobs back up and prune',
-    async () => {
-      const secrets = await example.kubectl('get', 'secrets', '-o', 'name')
-      const [repository = '', tag = ''] = example.image.split(':')
-      const values = {
-        repository: 's3://backups/orders',
-        existingSecret: /secret\/(s3-credentials\S*)/.exec(secrets)?.[1],
-        settings: { AWS_ENDPOINT_URL_S3: 'http://s3:7070', AWS_REGION: 'us-east-1' },
-        database: { url: '/data/orders.db', claimName: 'data-orders-0' },
-        user: { uid: 10001, gid: 10001 },
-        colocate: { matchLabels: { app: 'orders' } },
-        image: { repository, tag },
-      }
-      const [valuesFile, rendered] = [join(example.folder, 'values.json'), join(example.folder, 'rendered.yaml')]
-      await writeFile(valuesFile, JSON.stringify(values))
-      const args = ['template', 'shop', chart, '--namespace', example.namespace, '--values', valuesFile]
-      await writeFile(rendered, await run(await kubernetesProgram('helm'), args))
-      await example.kubectl('apply', '--validate=strict', '-f', rendered)
-      await example.kubectl('create', 'job', 'chart-backup', '--from=cronjob/shop-lockkeeper-backup-daily')
-      expect(await lastWordOf('chart-backup')).toMatch(backupName)
-      await example.kubectl('create', 'job', 'chart-prune', '--from=cronjob/shop-lockkeeper-prune')
-      expect(JSON.parse((await lastWordOf('chart-prune')).split('\n')[1] ?? '')).toMatchObject({ code: 'ok' })
     },
     4 * minutes,
   )

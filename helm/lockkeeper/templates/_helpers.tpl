@@ -7,94 +7,66 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "lockkeeper.labels" -}}
+{{/* What a pod is found by. */}}
+{{- define "lockkeeper.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-{{- with .Values.labels }}
-{{ toYaml . }}
+{{- end -}}
+
+{{/* name, namespace, labels and annotations. Takes root, name (the ending, or nothing), labels and annotations (further ones). */}}
+{{- define "lockkeeper.metadata" -}}
+{{- with .root -}}
+name: {{ include "lockkeeper.fullname" . }}{{ with $.name }}-{{ . }}{{ end }}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "lockkeeper.labels" $ | nindent 2 }}
+{{- with merge dict ($.annotations | default dict) .Values.annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
-
-{{- define "lockkeeper.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}
-{{ .repository }}@{{ .digest }}
-{{- else -}}
-{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 
-{{/* What values alone cannot be seen to be wrong by their schema: what one of them means for another. */}}
-{{- define "lockkeeper.check" -}}
-{{- if not .Values.repository -}}
-{{- fail "lockkeeper: set repository to where backups are kept, such as s3://bucket/prefix" -}}
+{{- define "lockkeeper.labels" -}}
+{{- $root := .root -}}
+{{- $own := dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version) -}}
+{{- with .component -}}
+{{- $_ := set $own "app.kubernetes.io/component" . -}}
 {{- end -}}
-{{- if not .Values.database.url -}}
-{{- fail "lockkeeper: set database.url to the DATABASE_URL of your application, such as /data/app.db" -}}
+{{- merge (include "lockkeeper.selector" $root | fromYaml) $own (.labels | default dict) $root.Values.labels | toYaml -}}
 {{- end -}}
-{{- range $name, $_ := .Values.settings -}}
-{{- if regexMatch "(?i)(SECRET|PASSWORD|TOKEN|ACCESS_?KEY)" $name -}}
-{{- fail (printf "lockkeeper: settings.%s is no place for a secret; put it into a Secret and name that in existingSecret" $name) -}}
-{{- end -}}
-{{- if has $name (list "DATABASE_URL" "LOCKKEEPER_REPOSITORY" "LOCKKEEPER_TIME_ZONE" "LOCKKEEPER_TIMEOUT" "LOCKKEEPER_TMPDIR") -}}
-{{- fail (printf "lockkeeper: %s follows from another value of the chart; leave it out of settings" $name) -}}
-{{- end -}}
+
+{{- define "lockkeeper.serviceAccountName" -}}
+{{- with .Values.serviceAccount -}}
+{{- .name | default (.create | ternary (include "lockkeeper.fullname" $) "") -}}
 {{- end -}}
 {{- end -}}
 
-{{- define "lockkeeper.checkBackups" -}}
-{{- include "lockkeeper.check" . -}}
-{{- if not .Values.database.claimName -}}
-{{- fail "lockkeeper: backups need the volume: set database.claimName to the PersistentVolumeClaim of your application" -}}
-{{- end -}}
-{{- if or (kindIs "invalid" .Values.user.uid) (kindIs "invalid" .Values.user.gid) -}}
-{{- fail "lockkeeper: set user.uid and user.gid to those of your application, or files that a backup makes lock it out" -}}
-{{- end -}}
-{{- if and (ne .Values.colocate.mode "none") (not .Values.colocate.matchLabels) -}}
-{{- fail "lockkeeper: set colocate.matchLabels to the labels of your application's pod, or colocate.mode to none" -}}
+{{/* Every CronJob that is switched on, as JSON: its name's ending, what it runs, and what it needs. */}}
+{{- define "lockkeeper.cronjobs" -}}
+{{- $jobs := list -}}
+{{- range $tier, $cron := .Values.backups -}}
+{{- if $cron.enabled -}}
+{{- $jobs = append $jobs (dict "name" (printf "backup-%s" $tier) "kind" $tier "cron" $cron "args" (list "backup" "--tier" $tier) "database" true) -}}
 {{- end -}}
 {{- end -}}
-
-{{- define "lockkeeper.env" -}}
-- name: DATABASE_URL
-  value: {{ .Values.database.url | quote }}
-- name: LOCKKEEPER_REPOSITORY
-  value: {{ .Values.repository | quote }}
-- name: LOCKKEEPER_IMAGE
-  value: {{ include "lockkeeper.image" . | quote }}
-- name: LOCKKEEPER_POD
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
-- name: LOCKKEEPER_NAMESPACE
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.namespace
-- name: LOCKKEEPER_NODE
-  valueFrom:
-    fieldRef:
-      fieldPath: spec.nodeName
-{{- range $name, $value := .Values.settings }}
-- name: {{ $name }}
-  value: {{ $value | toString | quote }}
-{{- end }}
+{{- with .Values.prune -}}
+{{- if .enabled -}}
+{{- $jobs = append $jobs (dict "name" "prune" "kind" "prune" "cron" . "args" (list "prune")) -}}
 {{- end -}}
-
-{{- define "lockkeeper.envFrom" -}}
-{{- with .Values.existingSecret }}
-envFrom:
-  - secretRef:
-      name: {{ . }}
-{{- end }}
 {{- end -}}
-
-{{- define "lockkeeper.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- with .Values.verify -}}
+{{- if .enabled -}}
+{{- $jobs = append $jobs (dict "name" "verify" "kind" "verify" "cron" . "args" (list "verify" (.all | ternary "--all" "--latest"))) -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.drill -}}
+{{- if .enabled -}}
+{{- $jobs = append $jobs (dict "name" "drill" "kind" "drill" "cron" . "args" (list "drill") "migrations" true) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $jobs -}}
 {{- end -}}

@@ -1,0 +1,2 @@
+-- every order says what it is for
+SELECT id FROM orders WHERE trim(what) = '';
