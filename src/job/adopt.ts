@@ -28,14 +28,12 @@ export async function refuseUnadopted(
 /** The migrations that it has already. @throws LockkeeperError `invalid` when its schema equals no level */
 export async function adoptable(
   connection: Connection,
-  { drift, listener, outOfOrder, signal }: DeployOptions,
+  { drift, outOfOrder, signal }: DeployOptions,
   migrations: readonly Migration[],
-): Promise<readonly Migration[]> {
+): Promise<Adoptable> {
   // What it has beyond them is warned of before the commit, as after any change.
   const unmanaged = await readUnmanaged(connection, migrations)
-  const found = await takeoverLevel(unmanaged, migrations, { ignore: drift.ignore, outOfOrder }, signal)
-  noteAdoption(listener, found)
-  return found.applied
+  return takeoverLevel(unmanaged, migrations, { ignore: drift.ignore, outOfOrder }, signal)
 }
 
 /** Says at which level it is taken over, and what of that nobody can see. */

@@ -45,7 +45,7 @@ export type Given<Options> = Omit<Options, keyof Defaults> & Partial<Pick<Option
 export function withDefaults<Options, Result>(
   job: (options: Options) => Promise<Result>,
 ): (options: Given<Options>) => Promise<Result> {
-  return options => {
+  return async options => {
     const said = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
     return job({ ...defaults(), ...said } as Options)
   }

@@ -33,24 +33,29 @@ export async function rollBack(given: RollbackOptions): Promise<ChangeResult> {
   const { assessment, downs: needed } = await lookEarly(options, migrations)
   if (needed.length === 0) return unchanged(options, { ...nothing, assessment })
   repositoryOf(options)
-  const { db, confirm } = await take(options, {
-    create: false,
-    doubleQuotedStrings: takeDoubleQuotes(needed),
-  })
-  try {
-    const now = await assess(db, migrations)
-    const { bookkeeping, level } = now
-    const downs = downsOf(bookkeeping.rows, migrations, options.target)
-    // Another job may have done it while this one waited.
-    if (downs.length === 0) return unchanged(options, { ...nothing, assessment: now })
-    const backup = await wayBack(db, options, 'pre-migration')
-    await confirm()
-    const applied = appliedVersions(bookkeeping.rows)
-    const changes = planBack(migrations, applied, downs, options)
-    const undertaking = { confirm, table: bookkeeping.table, from: level, backup, warnings: [], adopted: [], changes }
-    return await explainingFull(options, () => carryOut(db, options, undertaking))
-  } finally {
-    await db.close()
+  let doubleQuotedStrings = takeDoubleQuotes(needed)
+  for (;;) {
+    const { db, confirm } = await take(options, { create: false, doubleQuotedStrings })
+    try {
+      const now = await assess(db, migrations)
+      const { bookkeeping, level } = now
+      const downs = downsOf(bookkeeping.rows, migrations, options.target)
+      // Another job may have done it while this one waited.
+      if (downs.length === 0) return unchanged(options, { ...nothing, assessment: now })
+      if (takeDoubleQuotes(downs) === doubleQuotedStrings) {
+        const backup = await wayBack(db, options, 'pre-migration')
+        await confirm()
+        const applied = appliedVersions(bookkeeping.rows)
+        const changes = planBack(migrations, applied, downs, options)
+        const { table } = bookkeeping
+        const undertaking = { confirm, table, from: level, backup, warnings: [], adopted: [], changes }
+        return await explainingFull(options, () => carryOut(db, options, undertaking))
+      }
+      // Others are to be taken back than before the wait. It can only be said when a database is opened.
+      doubleQuotedStrings = takeDoubleQuotes(downs)
+    } finally {
+      await db.close()
+    }
   }
 }
 

@@ -12,7 +12,7 @@ import { expectedSchema, takeDoubleQuotes } from '../migrations/expected.ts'
 import type { Migration } from '../migrations/model.ts'
 import { progressOf } from '../migrations/progress.ts'
 import { recordTable } from '../migrations/record-table.ts'
-import { adoptable, refuseUnadopted } from './adopt.ts'
+import { adoptable, noteAdoption, refuseUnadopted } from './adopt.ts'
 import { type FirstLook, isDone, type Look, look, lookBriefly, unchanged } from './look.ts'
 import type { Change } from './model.ts'
 import type { ChangeResult, DeployOptions, MigrationOptions } from './options.ts'
@@ -30,23 +30,30 @@ export async function upgrade(
 ): Promise<ChangeResult> {
   await refuseEarly(options, migrations, first, { create: true })
   const create = first.presence.kind !== 'database'
-  const { pending, takeBack } = first.look ?? { pending: migrations, takeBack: [] }
-  const doubleQuotedStrings = takeDoubleQuotes([...pending, ...takeBack])
-  const taken = await unlessDone(
-    whileWaiting => take(options, { create, doubleQuotedStrings, whileWaiting }),
-    options,
-    migrations,
-  )
-  if ('done' in taken) return unchanged(options, taken.done)
-  const { db, confirm } = taken
-  try {
-    const now = await look(db, migrations, options, options.signal)
-    if (isDone(now)) return unchanged(options, now)
-    await refuseLoss(options, first, now)
-    if (isUnadopted(now, options)) await refuseUnadopted(await readUnmanaged(db, migrations), options, migrations)
-    return await explainingFull(options, () => migrate({ db, confirm }, options, migrations, now))
-  } finally {
-    await db.close()
+  let doubleQuotedStrings = takeDoubleQuotes([...(first.look?.pending ?? []), ...(first.look?.takeBack ?? [])])
+  for (;;) {
+    const how = { create, doubleQuotedStrings }
+    const taken = await unlessDone(whileWaiting => take(options, { ...how, whileWaiting }), options, migrations)
+    if ('done' in taken) return unchanged(options, taken.done)
+    const { db } = taken
+    try {
+      const now = await look(db, migrations, options, options.signal)
+      if (isDone(now)) return unchanged(options, now)
+      await refuseLoss(options, first, now)
+      if (isUnadopted(now, options)) await refuseUnadopted(await readUnmanaged(db, migrations), options, migrations)
+      const found = now.assessment.kind === 'unmanaged' ? await adoptable(db, options, migrations) : undefined
+      const adopted = found?.applied ?? []
+      const toRun = now.pending.filter(migration => !adopted.includes(migration))
+      const asked = takeDoubleQuotes([...toRun, ...now.takeBack])
+      if (asked === doubleQuotedStrings) {
+        if (found !== undefined) noteAdoption(options.listener, found)
+        return await explainingFull(options, () => takeOver(taken, options, migrations, now, adopted, toRun))
+      }
+      // It can only be said when a database is opened. Nothing has been done yet, so it is let go of and taken once more.
+      doubleQuotedStrings = asked
+    } finally {
+      await db.close()
+    }
   }
 }
 
@@ -119,18 +126,6 @@ async function refuseLoss(options: DeployOptions, first: FirstLook, { assessment
 
 function isUnadopted(seen: Look | undefined, { adopt }: DeployOptions): boolean {
   return seen?.assessment.kind === 'unmanaged' && !adopt
-}
-
-/** Under the lock, with something to do. */
-async function migrate(
-  taken: Taken,
-  options: DeployOptions,
-  migrations: readonly Migration[],
-  seen: Look,
-): Promise<ChangeResult> {
-  const adopted = seen.assessment.kind === 'unmanaged' ? await adoptable(taken.db, options, migrations) : []
-  const toRun = seen.pending.filter(migration => !adopted.includes(migration))
-  return takeOver(taken, options, migrations, seen, adopted, toRun)
 }
 
 /**

@@ -34,7 +34,7 @@ export async function applyAlone(workspace: Workspace, runnable: Runnable, optio
   const guard: Guard = { ownTransactions: true, reserved }
   const touched: string[] = []
   await settingUp(workspace, async () => {
-    await runSteps(workspace, runnable, settingsBefore(program.steps, done), guard)
+    await runSteps(workspace, runnable, settingsBefore(units, done), guard)
     for (const unit of units) {
       if (unit.end <= done) continue
       touched.push(...(await runUnit(workspace, runnable, unit, { ...options, guard })))

@@ -33,7 +33,7 @@ export function replayed<T>(
   { around, halted, signal }: ReplayOptions = {},
 ): Promise<T> {
   return replayAndRead(
-    () => openReplay(migrations, signal),
+    () => openReplay(halted === undefined ? migrations : [...migrations, halted], signal),
     async memory => {
       for (const migration of migrations)
         if (around === undefined) await replay(memory, migration)

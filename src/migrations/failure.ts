@@ -31,7 +31,7 @@ const outsideTransaction =
 
 function hintFor(message: string): string {
   if (/should this be a string literal in single-quotes/.test(message))
-    return 'In SQL a string stands in single quotes; double quotes are for names. For a file that may not be edited: "double_quoted_strings" in lockkeeper.json.'
+    return 'In SQL a string stands in single quotes; double quotes are for names. Where that cannot be mended, as in another tool\'s file or a trigger of it that fires: "double_quoted_strings" in lockkeeper.json.'
   if (/no such function|unknown function/.test(message))
     return 'If the name is right, only the application defines it: write this migration as a module (.ts), which can define functions.'
   if (ownRecord.test(message))

@@ -129,7 +129,7 @@ export async function readForeignRecord(
     if (!(await isThere(connection, tool))) continue
     const entries = (await connection.all<Entry>(tool.query)).filter(({ version }) => isName(tool, version))
     if (entries.length === 0) continue
-    const places = entries.map(entry => migrations.findIndex(migration => tool.isAbout(entry, migration)))
+    const places = entries.map(entry => placeOf(tool, entry, migrations))
     if (places.every(place => place === -1)) {
       if (migrations.some(tool.knows)) strange ??= unknownOnes(tool, entries)
     } else {
@@ -137,15 +137,30 @@ export async function readForeignRecord(
       if (applied.length > 0) records.push({ table: tool.table, applied })
     }
   }
-  const [record, other] = records
+  const [record, ...others] = records
   if (record === undefined && strange !== undefined) throw strange
-  if (record !== undefined && other !== undefined) refuseDifferent(record, other)
+  if (record !== undefined) for (const other of others) refuseDifferent(record, other)
   return record
 }
 
 /** What some program of its own keeps under the name of such a table, and has no numbers in it, says nothing to us. */
 function isName({ isAbout }: Tool, version: string | null): boolean {
   return isAbout === sameNumber ? numberOf(version ?? '') !== '' : version !== null && version !== ''
+}
+
+/** -1: there is none. */
+function placeOf({ isAbout, table }: Tool, entry: Entry, migrations: readonly Migration[]): number {
+  const [place = -1, ...others] = [...migrations.keys()].filter(at => isAbout(entry, migrations[at]!))
+  if (others.length === 0) return place
+  const versions = [place, ...others].map(at => migrations[at]?.version).join(', ')
+  throw new LockkeeperError(
+    'invalid',
+    `its table ${table} has ${entry.version} as applied, which may be each of ${versions}`,
+    {
+      hint: 'Nothing was touched. Name the level that the schema has: lockkeeper baseline --version.',
+      details: { table, version: entry.version },
+    },
+  )
 }
 
 function appliedBy(

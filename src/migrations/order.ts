@@ -6,7 +6,17 @@ import type { Migration } from './model.ts'
  * order is the same on every machine.
  */
 export function compareVersions(a: string, b: string): number {
+  return compareUndashed(undashed(a), undashed(b)) || compareTexts(a, b)
+}
+
+function compareUndashed(a: string, b: string): number {
   return compareQuickly(a, b) ?? (compareParts(partsOf(a), partsOf(b)) || compareTexts(a, b))
+}
+
+/** diesel writes the time at the beginning of a name with dashes; others, and diesel as well, without. */
+function undashed(version: string): string {
+  if (version.charCodeAt(4) !== 0x2d) return version
+  return version.replace(/^(\d{4})-(\d\d)-(\d\d)-(\d{6})/, '$1$2$3$4')
 }
 
 /**

@@ -50,14 +50,19 @@ export function unitsOf(steps: readonly Step[], version: string, file: string): 
 }
 
 /** Settings of the connection that what follows relies on: they are gone after a kill, and made again before it goes on. */
-export function settingsBefore(steps: readonly Step[], done: number): Step[] {
-  return steps.filter(
-    ({ head = [], statement }) => statement < done && head[0] === 'PRAGMA' && settings.test(head.join(' ')),
-  )
+export function settingsBefore(units: readonly Unit[], done: number): Step[] {
+  return units
+    .filter(({ end }) => end <= done)
+    .flatMap(({ kind, steps }) => {
+      const kept =
+        kind === 'transaction' || kind === 'undone' ? settings : new RegExp(`${settings.source}|${outside.source}`)
+      return steps.filter(({ head = [] }) => head[0] === 'PRAGMA' && kept.test(head.join(' ')))
+    })
 }
 
-const settings =
-  /\b(AUTO_VACUUM|CASE_SENSITIVE_LIKE|DEFER_FOREIGN_KEYS|FOREIGN_KEYS|IGNORE_CHECK_CONSTRAINTS|LEGACY_ALTER_TABLE|PAGE_SIZE|RECURSIVE_TRIGGERS)$/
+const settings = /\b(CASE_SENSITIVE_LIKE|IGNORE_CHECK_CONSTRAINTS|LEGACY_ALTER_TABLE|RECURSIVE_TRIGGERS)$/
+/** Without effect inside a transaction, or with none beyond it. */
+const outside = /\b(AUTO_VACUUM|DEFER_FOREIGN_KEYS|FOREIGN_KEYS|PAGE_SIZE)$/
 
 function stepsByStatement(steps: readonly Step[]): Step[][] {
   const groups: Step[][] = []

@@ -186,6 +186,26 @@ test('a rebuild in a transaction of its own, beside a view, runs to its last sta
   ])
 })
 
+test('stopped in the middle, what a pragma did not do in its transaction it does not do afterwards', async () => {
+  const place = await shop()
+  // In a transaction SQLite ignores it. If it took effect for what follows, dropping the parent would empty the child.
+  const up = (last: string) =>
+    off(`BEGIN; PRAGMA foreign_keys = ON; COMMIT;
+      ${last}
+      CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO people SELECT id, name FROM parents;
+      DROP TABLE parents; ALTER TABLE people RENAME TO parents;`)
+  place.migration(
+    'v002_family',
+    `-- migrate:up\nCREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO parents VALUES (1, 'a');
+     CREATE TABLE children (parent REFERENCES parents (id) ON DELETE CASCADE); INSERT INTO children VALUES (1), (1);\n`,
+  )
+  place.migration('v003_rebuilt', up('INSERT INTO nowhere VALUES (1);'))
+  expectRefused(await place.run(['run']), 1, 'nowhere')
+  place.migration('v003_rebuilt', up('SELECT 1;'))
+  expectOk(await place.run(['run']))
+  expect(place.query('SELECT count(*) AS n FROM children')).toEqual([{ n: 2 }])
+})
+
 test('something temporary is refused before anything of it runs', async () => {
   const place = await shop()
   const before = applicationOf(place.database)

@@ -381,3 +381,33 @@ test('beside what is applied of another tool, a string in double quotes in a fil
   expect(refused.exit).toBe(1)
   expect(refused.stderr).toContain('double_quoted_strings')
 })
+
+test('one that was stopped half-way is gone on from, with its strings in double quotes', async () => {
+  const place = newPlace()
+  const goose = (last: string) => ({
+    '1_a.sql': `-- +goose NO TRANSACTION\n-- +goose Up\nCREATE TABLE k (x);\nINSERT INTO k VALUES ("one");\n${last}\n`,
+  })
+  lay(place, { steps: [['1_a', goose('INSERT INTO nowhere VALUES ("two");')]] })
+  expect((await place.run(['run'])).exit).toBe(1)
+  lay(place, { steps: [['1_a', goose('INSERT INTO k VALUES ("two");')]] })
+  for (const command of [['plan'], ['run', '--dry-run'], ['run'], ['validate']]) {
+    const ran = await place.run(command)
+    expect(ran.exit, ran.stderr).toBe(0)
+  }
+  expect(place.query('SELECT x FROM k')).toEqual([{ x: 'one' }, { x: 'two' }])
+})
+
+test('a typo is an error in a file of our own, also where those of another tool are taken over first', async () => {
+  const place = madeByGoose(
+    'INSERT INTO goose_db_version (version_id, is_applied) VALUES (3, 1), (4, 1); CREATE TABLE tags (x);',
+  )
+  place.migration('00005_ours', '-- migrate:up\nUPDATE tags SET x = "nmae";\n')
+  for (const command of [
+    ['run', '--adopt', '--dry-run'],
+    ['run', '--adopt'],
+  ]) {
+    const refused = await place.run(command)
+    expect(refused.exit).toBe(1)
+    expect(refused.stderr).toContain('nmae')
+  }
+})

@@ -168,3 +168,14 @@ it('a file of another kind that golang-migrate never saw is not taken as applied
   ])
   expect(versionsOf(record?.applied ?? [])).toEqual(['1_users', '10_tags'])
 })
+
+it('a number that may be each of two is not guessed, and of three tables the last one counts as well', async () => {
+  const dbmate = `${tables.dbmate} INSERT INTO schema_migrations VALUES ('1'), ('2');`
+  const two = [...numbered, migration('0002_house')]
+  expect((await refusalOf(read(dbmate, two))).message).toBe(
+    'its table schema_migrations has 2 as applied, which may be each of 0002_posts, 0002_house',
+  )
+  const goose = `${tables.goose} INSERT INTO goose_db_version (version_id, is_applied) VALUES (1, 1);`
+  const golang = `${tables.golangMigrate} INSERT INTO schema_migrations VALUES (2, false);`
+  expect((await refusalOf(read(`${goose} ${tables.sqlx} ${sqlx(1)} ${golang}`))).message).toContain('different things')
+})

@@ -20,6 +20,10 @@ const problems = (...migrations: Migration[]) => orderMigrations(migrations).pro
 describe('versions', () => {
   it.each([
     [
+      ['20260201000000_b', '2026-03-01-000000_c', '2026-01-01-000000_a', '00000000000000_setup'],
+      ['00000000000000_setup', '2026-01-01-000000_a', '20260201000000_b', '2026-03-01-000000_c'],
+    ],
+    [
       ['v2', 'v10', 'v1'],
       ['v1', 'v2', 'v10'],
     ],

@@ -81,10 +81,17 @@ describe('something temporary, which a kill would lose,', () => {
   })
 })
 
+it('of a transaction of its own, only those are made again that outlive it and took effect in it', () => {
+  const sql =
+    'BEGIN; PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA defer_foreign_keys = ON; COMMIT; SELECT 1'
+  expect(settingsBefore(cut(sql), 5).map(step => step.sql)).toEqual(['PRAGMA recursive_triggers = ON;'])
+  expect(settingsBefore(cut(sql), 2)).toEqual([])
+})
+
 it('settings that what follows relies on are made again, and no others', () => {
   const sql =
     'PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA main.page_size = 8192; PRAGMA user_version = 3; VACUUM; PRAGMA foreign_keys = OFF; SELECT 1'
-  const before = (done: number) => settingsBefore(programOf(sql, 1, false).steps, done).map(step => step.sql)
+  const before = (done: number) => settingsBefore(cut(sql), done).map(step => step.sql)
   expect(before(0)).toEqual([])
   expect(before(4)).toEqual(['PRAGMA foreign_keys = ON;', 'PRAGMA main.page_size = 8192;'])
   expect(before(6)).toEqual([

@@ -20,8 +20,9 @@ export interface Surroundings {
 /** golang-migrate and sqlx want a number in front; the former takes a second dot. */
 const pairName = /^(\d.*)\.(up|down)\.+sql$/i
 
-/** What people call a down where their tool has no word for it. */
-const downName = /(^|[._-])(down|undo|rollback|revert)$/i
+/** What people call a down where their tool has no word for it; the last is Flyway's. Of one name with an up it is one, too. */
+const downName = /\.(down|undo|rollback|revert)$|^(down|undo|rollback|revert)[._-]|^U\d.*__/i
+const perhapsDown = /[_-](down|undo|rollback|revert)$/i
 
 export function isMigration(name: string): boolean {
   return !name.startsWith('.') && /\.(sql|[mc]?[jt]s)$/i.test(name) && !/\.d\.[mc]?ts$/i.test(name)
@@ -85,11 +86,14 @@ function unmarkedOf(
 ): { readonly ups: readonly Source[]; readonly refused: readonly Source[] } {
   const ups: Source[] = []
   const refused: Source[] = []
+  const versions = new Set(files.map(({ file }) => versionOf(basename(file))))
+  const isDown = (version: string) =>
+    downName.test(version) || (perhapsDown.test(version) && versions.has(version.replace(perhapsDown, '')))
   for (const up of files) {
     const version = versionOf(basename(up.file))
     const refuse = (why: string) => refused.push({ version, up, parse: refusing(why) })
     const isNumbered = /^v?\d/i.test(version)
-    if (unmarkedIsUp && !downName.test(version)) ups.push({ version, up, parse: parsePlain })
+    if (unmarkedIsUp && !isDown(version)) ups.push({ version, up, parse: parsePlain })
     else if (unmarkedIsUp) refuse('by its name it is a down: call the two NAME.up.sql and NAME.down.sql')
     else if (!othersSay && !besidePairs)
       refuse(`it has no line "-- migrate:up". If files without it are ups here, ${sayUp}`)

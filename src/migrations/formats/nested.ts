@@ -19,7 +19,7 @@ const isTime = /^\d{8}|^\d{4}-\d\d-\d\d/
 const checks = 'checks'
 
 /**
- * Those whose names begin with a time; with Prisma's lock file, all of them.
+ * Those whose names begin with a time, and beside them with a number; with Prisma's lock file, all of them.
  * @param names of the folders that are in it, but for hidden ones
  * @param hasLock Prisma's lock file is there
  */
@@ -31,7 +31,9 @@ export function nestedIn(folder: string, names: readonly string[], hasLock: bool
   if (isPrisma) problems.push(...refuseProvider(lock))
   const without: string[] = []
   let isDiesel = false
-  for (const version of names.filter(name => (isPrisma ? name !== checks : isTime.test(name)))) {
+  // Prisma calls its first one 0_init, where there was something before.
+  const isName = names.some(name => isTime.test(name)) ? /^\d/ : isTime
+  for (const version of names.filter(name => (isPrisma ? name !== checks : isName.test(name)))) {
     const place = join(folder, version)
     try {
       const migration = textOf(join(place, 'migration.sql'))

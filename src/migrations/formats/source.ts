@@ -3,6 +3,7 @@ import { leadingSqlComments } from '../comments.ts'
 import { directed, looksEffective, type RawDirectives, readDirective } from '../directives.ts'
 import type { Migration } from '../model.ts'
 import { checksumOf, lineAt } from '../text.ts'
+import { commentOrQuoted, isFirstOnLine } from './markers.ts'
 
 export interface TextFile {
   /** Its path. */
@@ -79,9 +80,34 @@ export function foreignMigration(
   }
 }
 
-/** A down as many tools mark it: `-- +migrate Down`, `-- Down`, `--- !Downs`, `-- migrate:down`. */
-const downMarker =
-  /^[ \t]*--+[ \t!]*(?:\+\w+[ \t]+|@)?(?:migrat(?:e|ion)s?[ \t:]*)?(?:down|undo|rollback)s?(?:[ \t]+(?:migration|script))?[ \t:]*$/im
+/** The words of a comment by which many tools, and people without one, begin a down, in small letters and without signs. */
+const downWords =
+  /^(?:(?:migrat(?:e|ion)|rambler|goose) ?)?(?:downs?|undo|rollback|revert|downgrade)(?: (?:migration|script|no ?transaction))?$/
+
+/** Offset of a comment between two statements that says that a down begins, with a statement after it. */
+function downIn(text: string): number | undefined {
+  let between = true
+  let end = 0
+  for (const { 0: part, index } of text.matchAll(commentOrQuoted)) {
+    const isComment = /^(--|\/\*)/.test(part)
+    const code = text.slice(end, index).trim()
+    if (code !== '' || !isComment) between = isComment && code.endsWith(';')
+    end = index + part.length
+    const isPlain = isComment && !part.includes('\n')
+    if (!isPlain || !between || !isFirstOnLine(text, index)) continue
+    const [head = ''] = part.replace(/^\/\*|\*\/$/g, '').split(/:(?=\s)/)
+    const words = head
+      .toLowerCase()
+      .replaceAll(/[^a-z]+/g, ' ')
+      .trim()
+    if (downWords.test(words) && hasStatement(text.slice(end))) return index
+  }
+  return undefined
+}
+
+function hasStatement(text: string): boolean {
+  return /[^\s;]/.test(text.replaceAll(commentOrQuoted, part => (/^(--|\/\*)/.test(part) ? '' : 'x')))
+}
 
 /**
  * One of which the whole text is the up.
@@ -95,10 +121,10 @@ export function wholeMigration(
   { ends = [], transaction = true }: { readonly ends?: readonly number[]; readonly transaction?: boolean },
 ): Migration {
   const { text } = up
-  const found = downMarker.exec(text) ?? /^[ \t]*--[ \t]*\+goose[ \t]+down\b/im.exec(text)
-  if (found !== null)
+  const found = downIn(text)
+  if (found !== undefined)
     throw new Error(
-      `line ${lineAt(text, found.index + 1)} looks like the beginning of a down, but all of the file would run as the up`,
+      `line ${lineAt(text, found)} looks like the beginning of a down, but all of the file would run as the up`,
     )
   return foreignMigration(version, up, down, { up: ended(text, 0, text.length, ends), transaction })
 }

@@ -316,6 +316,15 @@ describe('a down never runs as part of an up', () => {
     '-- Down Migration',
     '-- @UNDO',
     '-- rollback',
+    '-- +migrate Down notransaction',
+    '-- //@UNDO',
+    '-- ==== DOWN ====',
+    '-- rambler down',
+    '/* Down */',
+    '-- Down: drop it again',
+    '-- [down]',
+    '-- Revert',
+    '-- downgrade',
   ])('where a file that is an up as a whole has a line %j', async marker => {
     const text = `CREATE TABLE a (x);\n${marker}\nDROP TABLE a;\n`
     const why = 'line 2 looks like the beginning of a down'
@@ -333,19 +342,25 @@ describe('a down never runs as part of an up', () => {
   })
 
   it('where it is one by its name', async () => {
-    const files = { '1_a.sql': '', '1_a_down.sql': '', '2_b.undo.sql': '', 'lockkeeper.json': '{"$unmarked": "up"}' }
-    expect(await problemsOf(files)).toEqual([
-      expect.stringContaining('1_a_down.sql: by its name it is a down'),
-      expect.stringContaining('2_b.undo.sql: by its name it is a down'),
-    ])
+    const downs = ['1_a_down', '2_b.undo', 'U3__c', 'down_4_d']
+    const ups = ['1_a', '3_scroll_down', 'V3__c', '4_d']
+    const files = Object.fromEntries([...downs, ...ups].map(name => [`${name}.sql`, '']))
+    const problems = await problemsOf({ ...files, 'lockkeeper.json': '{"$unmarked": "up"}' })
+    expect(problems).toEqual(downs.map(name => expect.stringContaining(`${name}.sql: by its name it is a down`)))
   })
 
-  it.each(['-- break down the numbers', '-- downtime is expected', '-- Migration Up', '-- we roll back nothing'])(
-    'and %j is none',
-    async comment => {
-      expect(await versions({ '1_a.up.sql': `${comment}\nSELECT 1;` })).toEqual(['1_a'])
-    },
-  )
+  it.each([
+    '-- break down the numbers\nSELECT 1;',
+    '-- downtime is expected\nSELECT 1;',
+    '-- Migration Up\nSELECT 1;',
+    '-- we roll back nothing\nSELECT 1;',
+    'SELECT 1;\n-- Rollback:\n-- DROP TABLE a;\n',
+    'CREATE TABLE a (x,\n-- undo\ny);',
+    "INSERT INTO a VALUES ('\n-- down\n');",
+    '/*\n-- Down\n*/\nSELECT 1;',
+  ])('and there is none in %j', async text => {
+    expect(await versions({ '1_a.up.sql': text })).toEqual(['1_a'])
+  })
 })
 
 describe('nothing is left out, or taken in, without a word', () => {
@@ -363,6 +378,13 @@ describe('nothing is left out, or taken in, without a word', () => {
     const folder = folderOf({ '20240101_a/migration.sql': '', '20240102_b/migraton.sql': '', '20240103_c/x': '' })
     symlinkSync('nowhere', join(folder, '20240103_c/migration.sql'))
     await expect(loadMigrations(folder)).rejects.toThrow(/20240102_b: there is no .*\n.*20240103_c: there is no/)
+  })
+
+  it('where one has a number and the others a time', async () => {
+    expect(await versions({ '0_init/migration.sql': '', '20240101000000_b/migration.sql': '' })).toEqual([
+      '0_init',
+      '20240101000000_b',
+    ])
   })
 
   it('but what is no migration of theirs is', async () => {
