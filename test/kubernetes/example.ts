@@ -45,21 +45,22 @@ export class Example {
 
   /** With the images that it needs known to the cluster; nothing is applied yet. */
   static async prepare(namespace: string, name: ExampleName = 'statefulset'): Promise<Example> {
+    // Before the lock: a run that had the lock and waited for the cluster would stop the run that has the cluster.
+    const cluster = await askForCluster()
     // One at a time: a node on two processors, that starts two of everything, takes minutes for what takes seconds.
     const leave = await takeMachineLock('lockkeeper-example')
-    return Example.#prepared(namespace, name, leave).catch(error => {
+    return Example.#prepared(cluster, namespace, name, leave).catch(error => {
       leave()
       throw error
     })
   }
 
-  static async #prepared(namespace: string, name: ExampleName, leave: () => void): Promise<Example> {
+  static async #prepared(cluster: Cluster, namespace: string, name: ExampleName, leave: () => void): Promise<Example> {
     const { engine, image: ours } = await lockkeeperImage()
-    await image(images.versitygw)
-    const cluster = await askForCluster()
-    const others = [images.runtime, images.versitygw]
+    const others: string[] = [images.versitygw, ...(name === 'litestream' ? [images.litestream] : [])]
+    for (const other of others) await image(other)
     await alsoNamed(engine, ours, itsImage, async () => {
-      await cluster.load(engine, [itsImage, ...others])
+      await cluster.load(engine, [itsImage, images.runtime, ...others])
       if (name === 'in-pod') await loadDerived(cluster, engine)
     })
     const copy = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))

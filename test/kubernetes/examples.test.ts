@@ -1,6 +1,6 @@
 /**
- * What `k8s/` is built to, before a real API server; and the examples `deployment` and `in-pod` on a real cluster, with
- * the application that writes.
+ * What `k8s/` is built to, before a real API server; and the examples `deployment`, `in-pod` and `litestream` on a real
+ * cluster, with the application that writes. `statefulset` has a file of its own.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -162,6 +162,8 @@ describe('the example in-pod', () => {
     const region = 'AWS_REGION=us-east-1\n'
     const everyMinute = 'LOCKKEEPER_DAILY_AT=* * * * *\n'
     await example.edit('../shared/surroundings/repository.env', region, `${region}${everyMinute}`)
+    const schedule = '  - ../../../components/schedule\n'
+    await example.edit('app/kustomization.yaml', schedule, `${schedule}  - ../../../components/serve\n`)
   }, patience)
 
   afterAll(() => example?.remove(), 2 * minutes)
@@ -175,6 +177,7 @@ describe('the example in-pod', () => {
       const before = await ordersOf(example)
       const pod = podOf(JSON.parse(await example.kubectl('get', 'deployment', 'orders', '-o', 'json')))
       await start('intruder', { ...pod, initContainers: [] })
+      expect(await answer('readyz')).toBe(200)
       const since = new Date()
       await example.until(async () => (await newestBackup()) > since)
       await takesOrders(example)
@@ -194,6 +197,12 @@ describe('the example in-pod', () => {
   )
 
   const podOf = ({ spec }: Manifest): Manifest => spec.template.spec
+
+  /** What the sidecar `serve` answers. */
+  async function answer(path: string): Promise<number> {
+    const script = `fetch('http://127.0.0.1:9375/${path}').then(({ status }) => console.log(status))`
+    return Number(await example.kubectl('exec', example.pod, '-c', 'app', '--', '/nodejs/bin/node', '-e', script))
+  }
 
   /** When the newest backup was begun, as the sidecar says; its id has it to the second. */
   async function newestBackup(): Promise<Date> {
@@ -230,5 +239,59 @@ describe('the example in-pod', () => {
     })
     await example.kubectl('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/restored', '--timeout=60s')
     return JSON.parse(await example.kubectl('logs', 'restored'))
+  }
+})
+
+describe('the example litestream', () => {
+  let example: Example
+
+  beforeAll(async () => {
+    example = await Example.prepare('lockkeeper-litestream', 'litestream')
+    // Image volumes are for clusters of 1.36 or later.
+    const [volume] = /image:\n(?: {12}.*\n)+/.exec(await readFile(migrations(), 'utf8')) ?? ['not there']
+    await example.edit('app/migrations.yaml', volume, 'configMap:\n            name: migrations\n')
+    await generate(['v001_orders'])
+  }, patience)
+
+  afterAll(() => example?.remove(), 2 * minutes)
+
+  test(
+    'brings a lost volume back before Lockkeeper looks, with what was written and migrated beside Litestream',
+    async () => {
+      await example.apply()
+      await example.rolledOut()
+      await takesOrders(example)
+      const sql = 'ALTER TABLE orders ADD COLUMN more INTEGER DEFAULT 2;'
+      await writeFile(join(example.folder, 'app/migrations/v002_more.sql'), `-- migrate:up\n${sql}\n-- migrate:down\n`)
+      await generate(['v001_orders', 'v002_more'])
+      await example.apply()
+      await example.rolledOut()
+      await takesOrders(example)
+      expect(await lost(example)).toEqual({ lost: 0, twice: 0, columns: 4 })
+      const before = await ordersOf(example)
+
+      // Litestream ends after the application and takes along what is left.
+      await example.kubectl('scale', 'deployment/orders', '--replicas=0')
+      await example.kubectl('wait', '--for=delete', 'pod', '--selector=app=orders', '--timeout=60s')
+      await example.kubectl('delete', 'persistentvolumeclaim', 'data')
+      await example.apply()
+      await example.rolledOut()
+      expect(await levelOf(example)).toBe('v002_more')
+      await takesOrders(example)
+      expect(await ordersOf(example)).toBeGreaterThan(before)
+      const words = '{.items[0].status.initContainerStatuses[?(@.name=="lockkeeper")].state.terminated.message}'
+      const word = await example.kubectl('get', 'pods', '--selector=app=orders', '-o', `jsonpath=${words}`)
+      expect(word).toContain('Nothing to do')
+    },
+    8 * minutes,
+  )
+
+  const migrations = () => join(example.folder, 'app/migrations.yaml')
+
+  async function generate(versions: readonly string[]): Promise<void> {
+    const file = join(example.folder, 'app/kustomization.yaml')
+    const text = (await readFile(file, 'utf8')).replace(/ {2}- name: migrations\n[\s\S]*/, '')
+    const files = versions.map(version => `      - migrations/${version}.sql\n`).join('')
+    await writeFile(file, `${text}  - name: migrations\n    files:\n${files}`)
   }
 })

@@ -167,6 +167,18 @@ describe('the components', () => {
     expect(named(added[0].container.env, 'DATABASE_URL').value).toBe('/files/shop.db')
   })
 
+  test('leave it to a patch to put it between two others', async () => {
+    const page = await readFile(join(root, 'docs/kubernetes.md'), 'utf8')
+    const [patch] = /\{op: move, [^}]*\}/.exec(page) ?? []
+    const folder = await overlay({
+      workloads: [workload({ others: ['one', 'two'] }), settingsOf(settings)],
+      components: ['first'],
+      patches: [{ target: { kind: 'Deployment', name: 'shop' }, patch: `- ${patch}` }],
+    })
+    const names = podOf(await build(folder)).initContainers.map(({ name }: Manifest) => name)
+    expect(names).toEqual(['one', 'lockkeeper', 'two'])
+  })
+
   test('add what the StatefulSet example has by hand', async () => {
     const [byHand] = orders(await build(join(k8s, 'examples/statefulset'))).spec.template.spec.initContainers
     const container = named((await podWith(['first'])).initContainers, 'lockkeeper')
@@ -280,12 +292,20 @@ function workload({ kind = 'Deployment' as Kind, name = 'shop', others = [] as r
 const podOf = ([first]: Manifest[]): Manifest => first.spec.template.spec
 
 /** A kustomization of these beside a copy of ours. */
-async function overlay({ workloads, components }: Pick<Files, 'workloads' | 'components'>): Promise<string> {
+async function overlay({
+  workloads,
+  components,
+  patches = [],
+}: Pick<Files, 'workloads' | 'components'> & { patches?: object[] }): Promise<string> {
   const folder = join(await freshFolder(), 'shop')
   await mkdir(folder)
   await cp(join(k8s, 'components'), join(folder, '../components'), { recursive: true })
   await writeFile(join(folder, 'all.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items: workloads }))
-  const kustomization = { resources: ['all.json'], components: components.map(name => `../components/${name}`) }
+  const kustomization = {
+    resources: ['all.json'],
+    components: components.map(name => `../components/${name}`),
+    patches,
+  }
   await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
   return folder
 }
