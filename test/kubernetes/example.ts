@@ -15,6 +15,8 @@ import { takeMachineLock } from '../environment/machine-lock.ts'
 const manifests = fileURLToPath(new URL('../../k8s/', import.meta.url))
 /** A container that failed is started again after 10 s, 20 s, and so on up to 5 minutes. Milliseconds. */
 const patient = 360_000
+/** Images that the cluster has from this file's tests: each takes seconds. */
+const loaded = new Set<string>()
 /** Which there are. */
 type ExampleName = 'statefulset' | 'deployment' | 'in-pod' | 'litestream'
 /** As docs/kubernetes.md has it built and loaded. */
@@ -60,7 +62,9 @@ export class Example {
     const others: string[] = [images.versitygw, ...(name === 'litestream' ? [images.litestream] : [])]
     for (const other of others) await image(other)
     await alsoNamed(engine, ours, itsImage, async () => {
-      await cluster.load(engine, [itsImage, images.runtime, ...others])
+      const missing = [itsImage, images.runtime, ...others].filter(each => !loaded.has(each))
+      if (missing.length > 0) await cluster.load(engine, missing)
+      for (const each of missing) loaded.add(each)
       if (name === 'in-pod') await loadDerived(cluster, engine)
     })
     const copy = await mkdtemp(join(tmpdir(), 'lockkeeper-example-'))
