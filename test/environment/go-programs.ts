@@ -1,6 +1,6 @@
 /**
- * S3 servers as programs of this machine, built once with Go: for tests that need one as a process, and for the images
- * that stand in for the published ones.
+ * S3 servers and Litestream as programs of this machine, built once with Go: for tests that need one as a process, and
+ * for the images that stand in for the published ones.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
@@ -14,6 +14,7 @@ const modules = {
   versitygw: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0',
   // The last state of the archived repository.
   minio: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
+  litestream: 'github.com/benbjohnson/litestream/cmd/litestream@v0.5.18',
 } as const
 
 export type GoProgram = keyof typeof modules

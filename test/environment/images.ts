@@ -18,6 +18,7 @@ export const images = {
   runtime: dockerfileDefault('RUNTIME_IMAGE'),
   versitygw: 'versity/versitygw:v1.8.0',
   minio: 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z',
+  litestream: 'litestream/litestream:0.5.18',
 } as const
 
 /** In milliseconds. */

@@ -35,6 +35,7 @@ const standIns: readonly [RegExp, StandIn][] = [
   ],
   [/^versity\/versitygw:/, goImage('versitygw')],
   [/^quay\.io\/minio\/minio:/, goImage('minio')],
+  [/^litestream\/litestream:/, goImage('litestream')],
 ]
 
 /** Undefined where there is none. */

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { patience } from '../environment/ask.ts'
 import { Example } from './example.ts'
+import { levelOf, lost, takesOrders } from './orders.ts'
 
 const pod = 'orders-0'
 const releases = 10
@@ -48,7 +49,7 @@ describe('the StatefulSet example', () => {
         await example.apply()
         await ready(release)
       }
-      expect(await lost()).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
+      expect(await lost(example)).toEqual({ lost: 0, twice: 0, columns: 3 + releases })
     },
     20 * minutes,
   )
@@ -63,7 +64,7 @@ describe('the StatefulSet example', () => {
         await example.until(async () => (await uidOf()) !== uid)
         await ready(applied)
       }
-      expect(await lost()).toMatchObject({ lost: 0, twice: 0 })
+      expect(await lost(example)).toMatchObject({ lost: 0, twice: 0 })
     },
     20 * minutes,
   )
@@ -104,39 +105,8 @@ function versionOf(release: number): string {
 /** The application runs on this release and takes orders. */
 async function ready(release: number): Promise<void> {
   await example.rolledOut()
-  await example.until(async () => (await inApplication(levelQuery)).trim() === versionOf(release))
-  const before = Number(await inApplication(countQuery))
-  await example.until(async () => Number(await inApplication(countQuery)) > before)
-}
-
-const levelQuery = `SELECT version AS value FROM schema_migrations WHERE status = 'applied' ORDER BY version DESC LIMIT 1`
-const countQuery = 'SELECT count(*) AS value FROM orders'
-
-async function inApplication(sql: string): Promise<string> {
-  const script = `
-    const { DatabaseSync } = require('node:sqlite')
-    const db = new DatabaseSync('/data/orders.db', { readOnly: true, timeout: 5000 })
-    console.log(db.prepare(process.argv[1]).get().value)`
-  return runNode(script, sql).catch(() => '')
-}
-
-/** Compares what the application acknowledged with what is in the database. */
-async function lost(): Promise<{ lost: number; twice: number; columns: number }> {
-  const script = `
-    const { DatabaseSync } = require('node:sqlite')
-    const db = new DatabaseSync('/data/orders.db', { readOnly: true, timeout: 5000 })
-    const acknowledged = require('node:fs').readFileSync('/data/acknowledged.log', 'utf8').split('\\n').slice(0, -1).map(Number)
-    const there = new Set(db.prepare('SELECT id FROM orders').all().map(row => row.id))
-    console.log(JSON.stringify({
-      lost: acknowledged.filter(id => !there.has(id)).length,
-      twice: acknowledged.length - new Set(acknowledged).size,
-      columns: db.prepare("SELECT count(*) AS n FROM pragma_table_info('orders')").get().n,
-    }))`
-  return JSON.parse(await runNode(script))
-}
-
-function runNode(script: string, ...args: string[]): Promise<string> {
-  return kubectl('exec', pod, '-c', 'app', '--', '/nodejs/bin/node', '-e', script, '--', ...args)
+  await example.until(async () => (await levelOf(example)) === versionOf(release))
+  await takesOrders(example)
 }
 
 async function lastWord(): Promise<string> {
