@@ -46,9 +46,16 @@ describe('a folder as an object store', () => {
     const folder = await freshFolder()
     await writeFile(join(folder, 'file'), 'not a repository')
     const store = fileStore(join(folder, place))
-    const asked = [list(store, ''), list(store, 'chunks/'), store.get('a'), store.head('a'), store.deleteMany(['a'])]
-    for (const answer of [...asked, store.putIfAbsent('a', bytes('a'))])
-      await expect(answer).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('ENOTDIR') })
+    const asking = [
+      () => list(store, ''),
+      () => list(store, 'chunks/'),
+      () => store.get('a'),
+      () => store.head('a'),
+      () => store.deleteMany(['a']),
+      () => store.putIfAbsent('a', bytes('a')),
+    ]
+    for (const ask of asking)
+      await expect(ask()).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('ENOTDIR') })
   })
 
   it('begins again when somebody removes the whole folder', async () => {
