@@ -35,23 +35,9 @@ export const retentionSettings = [
   'timeZone',
 ] as const
 export const migrationSettings = ['migrations', 'drift', 'ignore', 'outOfOrder', 'onNewerSchema'] as const
-export const jobSettings = [
-  'database',
-  ...repositorySettings,
-  'noBackup',
-  ...lockSettings,
-  'tmpdir',
-  ...actorSettings,
-] as const
-export const changeSettings = [
-  'database',
-  ...migrationSettings,
-  ...repositorySettings,
-  'noBackup',
-  ...lockSettings,
-  'tmpdir',
-  ...actorSettings,
-] as const
+const ofEveryJob = [...repositorySettings, 'noBackup', ...lockSettings, 'tmpdir', ...actorSettings] as const
+export const jobSettings = ['database', ...ofEveryJob] as const
+export const changeSettings = ['database', ...migrationSettings, ...ofEveryJob] as const
 
 /** Where migrations are looked for: `/migrations` in an image, `./migrations` at a desk. */
 export function migrationsFolder({ migrations }: Config<'migrations'>): string {

@@ -41,7 +41,7 @@ export async function rehearse(given: DeployOptions & Rehearsing): Promise<Rehea
   if (restoreOnce !== undefined)
     given.listener({ kind: 'warning', step: 'look', message: 'the one-shot restore before it is not rehearsed' })
   const early = given.from === undefined ? await refuseAsDeploy(given) : undefined
-  if (early?.kind === 'unchanged') return nothingToDo(early.result)
+  if (early?.kind === 'unchanged') return asUnchanged(early.result)
   const options = early?.kind === 'restore' ? { ...rest, from: { latest: true } as const } : rest
   return onCopy(options, early?.kind === 'empty', async (copy, watch, before, on) => {
     const { space, value: result } = await watch.during(() =>
@@ -57,7 +57,7 @@ export async function rehearse(given: DeployOptions & Rehearsing): Promise<Rehea
 /** @throws LockkeeperError as `rollBack` would; nothing was touched */
 export async function rehearseRollback(options: RollbackOptions & Rehearsing): Promise<Rehearsal> {
   const early = options.from === undefined ? await refuseAsRollback(options) : undefined
-  if (early !== undefined) return nothingToDo(early)
+  if (early !== undefined) return asUnchanged(early)
   return onCopy(options, false, async (copy, watch, before, on) => {
     const { space, value: result } = await watch.during(() => rollBack(privately(options, copy, watch)))
     const after = await contentOf(copy)
@@ -205,7 +205,7 @@ function asReal(result: ChangeResult, { database, repository }: Options): Change
   return { ...result, database, repository: urlOf(repository) }
 }
 
-function nothingToDo(result: ChangeResult): Rehearsal {
+function asUnchanged(result: ChangeResult): Rehearsal {
   const on = { kind: 'database', name: result.database, bytes: 0 } as const
   const time = { milliseconds: 0, steps: [], longest: null }
   return { result, on, schema: [], rows: {}, time, space: { before: 0, after: 0, most: 0 }, wayBack: null }
