@@ -78,7 +78,7 @@ export const settings = {
   adopt: declare({
     flags: '--adopt',
     env: 'LOCKKEEPER_ADOPT',
-    help: 'take over a database that has tables but no bookkeeping, at the level that its schema equals',
+    help: 'take over a database that has tables but no bookkeeping, at the level that another tool wrote down, or else the one that its schema equals',
     read: flag,
   }),
   allowOtherDatabase: declare({
